@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tokenwall.kvcache import (
     latent_cache_bytes_per_token,
     sliding_cache_bytes,
 )
+from tokenwall.plots.board import Board
 from tokenwall.roofline import batch_token_rate, critical_batch, decode_step_time
 from tokenwall.scenario import cache_bytes_of, machine_presets, model_presets
 from tokenwall.units import engineering
@@ -45,29 +45,6 @@ FRONTIER_SLIDERS = (
 )
 
 NO_ROOM = "not even one reader fits beside the weights"
-
-
-@dataclass(frozen=True)
-class Board:
-    """What an Explorable needs beside its sliders and its drawing.
-
-    Attributes:
-        moves: what moves.
-        readouts: numbers below the figure.
-        presets: named settings.
-        fixed: values that no slider sets.
-        alt: the figure in words.
-        labels: names of its curves.
-        caption: a sentence or two below.
-    """
-
-    moves: list[Move]
-    readouts: list[Readout]
-    presets: list[Preset]
-    fixed: dict[str, float]
-    alt: str
-    labels: list[str]
-    caption: str = ""
 
 
 def frontier_axes(*, narrow: bool = False) -> Figure:
