@@ -8,6 +8,7 @@ from tokenwall.explorable.controls import Preset, Slider, Table
 from tokenwall.explorable.core import Explorable, Step, Stepper
 from tokenwall.explorable.moves import Area, Bar, Curve, HLine, Marker, Move, Readout, Text, VLine
 from tokenwall.explorable.prediction import Prediction
+from tokenwall.explorable.scores import Scoreboard
 
 __all__ = [
     "Area",
@@ -20,6 +21,7 @@ __all__ = [
     "Prediction",
     "Preset",
     "Readout",
+    "Scoreboard",
     "Slider",
     "Step",
     "Stepper",

@@ -7,11 +7,14 @@ from tokenwall.ledger_rows.serving import (
     RECORD_MACHINE,
     RECORD_MODEL,
     batching_row,
+    fastest_rate,
+    fewer_bits_row,
     first_ledger,
     known_rates,
     no_time_lost_row,
     one_user,
     reading_rate,
+    shards,
     side_by_side_row,
 )
 
@@ -22,10 +25,13 @@ __all__ = [
     "RECORD_MACHINE",
     "RECORD_MODEL",
     "batching_row",
+    "fastest_rate",
+    "fewer_bits_row",
     "first_ledger",
     "known_rates",
     "no_time_lost_row",
     "one_user",
     "reading_rate",
+    "shards",
     "side_by_side_row",
 ]

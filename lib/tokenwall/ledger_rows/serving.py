@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Any
 
 from tokenwall import calibration, scenario
@@ -16,11 +16,14 @@ from tokenwall.roofline import bandwidth_law, weight_bytes
 __all__ = [
     "CONTEXT",
     "batching_row",
+    "fastest_rate",
+    "fewer_bits_row",
     "first_ledger",
     "known_rates",
     "no_time_lost_row",
     "one_user",
     "reading_rate",
+    "shards",
     "side_by_side_row",
 ]
 
@@ -53,7 +56,11 @@ def first_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> Le
         "One user of one accelerator, 16 bits",
         _sources(chip, llm),
     )
-    rows = (no_time_lost_row(chip, llm), batching_row(chip, llm), side_by_side_row(record))
+    rows = (
+        no_time_lost_row(chip, llm),
+        batching_row(chip, llm),
+        side_by_side_row(record["accelerators"]),
+    )
     return opening.add(*rows).close(
         key="unexplained",
         label="Fewer bits, and the losses of serving",
@@ -108,28 +115,92 @@ def no_time_lost_row(machine: Any, model: Any) -> Row:
     )
 
 
-def batching_row(machine: Any, model: Any, context: Estimate = CONTEXT) -> Row:
+def fewer_bits_row(machine: Any, model: Any, weight_bits: float) -> Row:
+    """What one user gains if each weight is stored in fewer bits than 16, without losses.
+
+    Args:
+        machine: a row of the machine table.
+        model: a row of the model table.
+        weight_bits: mean bits of one stored weight, scales included.
+    """
+    bandwidth = float(machine["memory_bandwidth"])
+    wide, slim = (
+        float(bandwidth_law(bandwidth, scenario.step_weight_bytes(model, bits)))
+        for bits in (16, weight_bits)
+    )
+    return Row(
+        "fewer-bits",
+        f"{weight_bits:g} bits a weight instead of 16",
+        Estimate.exact(slim / wide),
+        ("bandwidth_law", "weight_bytes"),
+        {"weight_bits": weight_bits, "bandwidth": bandwidth},
+        _sources(machine, model),
+        ONE_TOKEN,
+        note="A bound. Measured gains are smaller, since waits do not shrink with the bytes, and "
+        "the answers change a little.",
+        lands_on=Estimate.exact(slim),
+    )
+
+
+def fastest_rate(machine: Any, weight_bits: float) -> float:
+    """Dense arithmetic rate in the narrowest published format that holds the weights [FLOP/s].
+
+    Args:
+        machine: a row of the machine table.
+        weight_bits: mean bits of one stored weight.
+
+    Raises:
+        ValueError: the table has no arithmetic rate for this machine.
+    """
+    for bits in (4, 8, 16):
+        rate = float(machine.get(f"peak_rate_fp{bits}", math.nan))
+        if bits >= min(weight_bits, 16) and math.isfinite(rate):
+            return rate
+    raise ValueError(f"{machine['name']} has no peak_rate_fp16 in its table")
+
+
+def shards(machine: Any, model: Any, weight_bits: float = 16) -> int:
+    """Fewest devices that hold the weights with room for one token of cache [1].
+
+    Args:
+        machine: a row of the machine table.
+        model: a row of the model table.
+        weight_bits: mean bits of one stored weight.
+    """
+    held = float(weight_bytes(model["parameters"], weight_bits / 8))
+    held += scenario.cache_bytes_of(model, 1)
+    return math.ceil(held / float(machine["memory_capacity"]))
+
+
+def batching_row(
+    machine: Any, model: Any, context: Estimate = CONTEXT, *, weight_bits: float = 16
+) -> Row:
     """What the largest batch that fits gains over one user, both without losses.
+
+    Where one device does not hold the weights, as few as do hold them work together.
 
     Args:
         machine: a row of the machine table.
         model: a row of the model table.
         context: tokens in the cache of each sequence.
+        weight_bits: mean bits of one stored weight.
     """
     bandwidth = float(machine["memory_bandwidth"])
-    weights = float(weight_bytes(model["parameters"], 2))
+    weights = float(weight_bytes(model["parameters"], weight_bits / 8))
+    together = shards(machine, model, weight_bits)
 
     def gain(tokens: float) -> float:
         full = throughput_at_capacity(
-            machine["memory_capacity"],
+            together * machine["memory_capacity"],
             weights,
             context=tokens,
             cache_bytes_per_token=scenario.cache_bytes_per_token_of(model),
-            active_parameters=model["active_parameters"],
-            bandwidth=bandwidth,
-            peak_rate=machine["peak_rate_fp16"],
+            active_parameters=_active(model),
+            bandwidth=together * bandwidth,
+            peak_rate=together * fastest_rate(machine, weight_bits),
         )
-        return float(full / bandwidth_law(bandwidth, scenario.step_weight_bytes(model)))
+        alone = bandwidth_law(bandwidth, scenario.step_weight_bytes(model, weight_bits))
+        return float(full / alone)
 
     return Row(
         "batching",
@@ -143,23 +214,38 @@ def batching_row(machine: Any, model: Any, context: Estimate = CONTEXT) -> Row:
     )
 
 
-def side_by_side_row(record: Mapping[str, float]) -> Row:
-    """As many accelerators as the record has, each with its own users.
+def side_by_side_row(devices: float, together: int = 1) -> Row:
+    """As many accelerators as given, in groups that hold the model, each with its own users.
 
     Args:
-        record: the facts of the record.
+        devices: accelerators in all.
+        together: accelerators of a group; those left over stand idle.
+
+    Raises:
+        ValueError: there are fewer devices than a group needs.
     """
+    groups = int(devices) // together
+    if groups < 1:
+        raise ValueError(
+            f"devices is {devices:g}; the weights need at least {together} of them to fit"
+        )
+    who = "accelerators" if together == 1 else f"groups of {together} accelerators"
     return Row(
         "side-by-side",
-        f"{record['accelerators']:.0f} accelerators side by side",
-        Estimate.exact(float(record["accelerators"])),
+        f"{groups:,} {who} side by side" if groups > 1 else f"One of {who}",
+        Estimate.exact(float(groups)),
         (),
-        {"accelerators": float(record["accelerators"])},
+        {"devices": float(devices), "together": float(together)},
         "azure2025",
         "book/index.ipynb",
         kind="published",
         note="Machines that share no users multiply throughput exactly, and speed not at all.",
     )
+
+
+def _active(model: Any) -> float:
+    active = float(model.get("active_parameters", math.nan))
+    return active if math.isfinite(active) else float(model["parameters"])
 
 
 def reading_rate() -> Estimate:
