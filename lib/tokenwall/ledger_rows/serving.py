@@ -15,6 +15,7 @@ from tokenwall.roofline import bandwidth_law, weight_bytes
 
 __all__ = [
     "CONTEXT",
+    "active_parameters",
     "batching_row",
     "fastest_rate",
     "fewer_bits_row",
@@ -195,7 +196,7 @@ def batching_row(
             weights,
             context=tokens,
             cache_bytes_per_token=scenario.cache_bytes_per_token_of(model),
-            active_parameters=_active(model),
+            active_parameters=active_parameters(model),
             bandwidth=together * bandwidth,
             peak_rate=together * fastest_rate(machine, weight_bits),
         )
@@ -243,7 +244,12 @@ def side_by_side_row(devices: float, together: int = 1) -> Row:
     )
 
 
-def _active(model: Any) -> float:
+def active_parameters(model: Any) -> float:
+    """Weights that one token multiplies: all of them in a dense model [1].
+
+    Args:
+        model: a row of the model table.
+    """
     active = float(model.get("active_parameters", math.nan))
     return active if math.isfinite(active) else float(model["parameters"])
 

@@ -1,0 +1,127 @@
+"""Rows whose chapter is still to come: each carries a published factor and says so."""
+
+from __future__ import annotations
+
+import math
+
+from tokenwall.data import machine as machine_row
+from tokenwall.data import model as model_row
+from tokenwall.data.facts import facts, interval
+from tokenwall.ledger import Estimate, Row
+from tokenwall.ledger_rows.serving import (
+    CONTEXT,
+    RECORD_MODEL,
+    batching_row,
+    fewer_bits_row,
+)
+
+__all__ = [
+    "RACKS",
+    "experts_row",
+    "router_row",
+    "served_fraction",
+    "serving_row",
+    "speculation_row",
+]
+
+LEDGER = "book/ledger.ipynb"
+# Both published racks of one company, each with the machine of its table.
+RACKS = {"azure-gb200-rack": "gb200-nvl72", "azure-gb300-rack": "gb300-nvl72"}
+RACK_BITS = 4.0
+
+
+def served_fraction(record: str, context: Estimate = CONTEXT) -> Estimate:
+    """Share of the bound without losses that a published rack has served [1].
+
+    The record over bandwidth, memory and batch at their limits; the interval is the one of the
+    context, which was not published.
+
+    Args:
+        record: key of the record in facts.csv, one of `RACKS`.
+        context: tokens in the cache of each sequence.
+
+    Raises:
+        ValueError: the record is not one of the racks.
+    """
+    if record not in RACKS:
+        raise ValueError(f"record is {record!r}; it must be one of {sorted(RACKS)}")
+    chip, llm, published = machine_row(RACKS[record]), model_row(RECORD_MODEL), facts(record)
+    alone = fewer_bits_row(chip, llm, RACK_BITS).lands_on
+    assumed = batching_row(chip, llm, context, weight_bits=RACK_BITS).factor
+    bound = (alone or Estimate.exact(1)) * assumed
+    each = published["token_rate"] / published["accelerators"]
+    return Estimate(each / bound.value, each / bound.high, each / bound.low)
+
+
+def serving_row(before: Estimate) -> Row:
+    """What serving loses against the bound, as the two published racks lost it.
+
+    Args:
+        before: the rate without losses.
+    """
+    shares = [served_fraction(record) for record in RACKS]
+    middle = math.sqrt(math.prod(share.value for share in shares))
+    share = Estimate(middle, min(s.low for s in shares), max(s.high for s in shares))
+    return Row(
+        "serving",
+        "Prompts, waits and losses of serving",
+        share,
+        (),
+        {"before": before.value, "racks": len(RACKS)},
+        "azure2025",
+        LEDGER,
+        kind="published",
+        note="Geometric mean of two racks of one company; the interval is that of their context.",
+    )
+
+
+def experts_row() -> Row:
+    """What a mixture of experts with a latent cache gained over a dense model of like quality."""
+    return Row(
+        "experts",
+        "Sparse experts and a latent cache",
+        Estimate(*interval("deepseek-v2-gain", "throughput_factor")),
+        (),
+        dict(facts("deepseek-v2-gain")),
+        "deepseekv2",
+        LEDGER,
+        kind="published",
+        note="DeepSeek-V2 against DeepSeek 67B, all tokens of one node; for another dense model of "
+        "that size it is an analogy. The interval runs from fewer weights alone to a smaller "
+        "cache alone.",
+    )
+
+
+def router_row() -> Row:
+    """What sending easy questions to a small model saves, counted as tokens for the same cost."""
+    return Row(
+        "router",
+        "A router: easy questions to a small model",
+        Estimate(*interval("routellm", "cost_factor")),
+        (),
+        dict(facts("routellm")),
+        "ong2024routellm",
+        LEDGER,
+        kind="published",
+        note="A ratio of costs, read as a ratio of machine time. How many questions are easy "
+        "depends on the questions, hence the interval.",
+    )
+
+
+def speculation_row() -> Row:
+    """What guessing several tokens ahead gained for one user."""
+    rates = facts("eagle-h100")
+    plain = rates["rate_plain"]
+    best, older = rates["rate_eagle3"] / plain, rates["rate_eagle2"] / plain
+    return Row(
+        "speculation",
+        "Guess several tokens, check them together",
+        Estimate(best, older, best * best / older),
+        (),
+        dict(rates),
+        "sglang2026",
+        LEDGER,
+        kind="published",
+        note="One model on one H100, EAGLE-3; the low end is EAGLE-2, the high end as far above. "
+        "A full batch gains little, since it has no idle arithmetic.",
+    )

@@ -1,0 +1,139 @@
+"""Single changes: ranked by what they do, and elasticities taken from the equations themselves."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenwall.data import machine, model
+from tokenwall.kvcache import throughput_at_capacity
+from tokenwall.ledger_rows.changes import (
+    CHANGES,
+    inputs_of,
+    machine_rate,
+    single_changes,
+    user_rate,
+)
+from tokenwall.plots.changes import ranking, ranking_alt
+from tokenwall.roofline import bandwidth_law, decode_rate, decode_step_time
+from tokenwall.sensitivity import elasticity, swings
+
+RACK = {"devices": 72, "context": 1024, "weight_bits": 4}
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    return inputs_of(machine("gb300-nvl72"), model("llama-2-70b"), **RACK)
+
+
+def test_swings_are_ranked_in_both_directions():
+    base = {"bandwidth": 1e12, "bytes_per_step": 1e10}
+    changes = {
+        "a little more": {"bandwidth": 1.1e12},
+        "a tenth": {"bytes_per_step": 1e11},
+        "thrice": {"bandwidth": 3e12},
+    }
+    ranked = swings(bandwidth_law, base, changes)
+    assert [swing.name for swing in ranked] == ["a tenth", "thrice", "a little more"]
+    assert [swing.factor for swing in ranked] == pytest.approx([0.1, 3, 1.1])
+
+
+def test_an_unknown_input_is_named():
+    base = {"bandwidth": 1e12, "bytes_per_step": 1e10}
+    with pytest.raises(ValueError, match=r"speed: colour is no input; known are .*bandwidth"):
+        swings(bandwidth_law, base, {"speed": {"colour": 1}})
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(ValueError, match="the base: the rate is 0"):
+        swings(lambda x: 0 * x, {"x": 1.0}, {"more": {"x": 2.0}})
+
+
+@given(
+    bandwidth=st.floats(1e10, 1e13),
+    bytes_per_step=st.floats(1e8, 1e12),
+    layers=st.integers(1, 128),
+    overhead_per_layer=st.floats(1e-7, 1e-3),
+    bandwidth_fraction=st.floats(0.1, 1),
+)
+def test_elasticity_is_the_slope_of_the_logarithm(**values):
+    step = 1e-6
+    for name in ("bandwidth", "bytes_per_step", "overhead_per_layer"):
+        up, down = (
+            math.log(decode_rate(**{**values, name: values[name] * (1 + s)})) for s in (step, -step)
+        )
+        slope = (up - down) / (math.log1p(step) - math.log1p(-step))
+        assert elasticity(decode_rate, name, **values) == pytest.approx(slope, abs=1e-6)
+
+
+def test_elasticities_of_scale_free_formulas_sum_to_the_degree():
+    """Twice the bandwidth and twice the bytes change nothing."""
+    values = {"bandwidth": 3e12, "bytes_per_step": 2e10}
+    assert sum(elasticity(bandwidth_law, name, **values) for name in values) == pytest.approx(0)
+
+
+def test_elasticity_names_what_is_missing():
+    with pytest.raises(ValueError, match="needs bytes_per_step too"):
+        elasticity(bandwidth_law, "bandwidth", bandwidth=1e12)
+    with pytest.raises(ValueError, match="'colour' is no input of bandwidth_law"):
+        elasticity(bandwidth_law, "colour", bandwidth=1e12, bytes_per_step=1e9)
+
+
+def test_a_full_rack_wants_bandwidth_and_small_caches(inputs):
+    ranked = {s.name: s.factor for s in single_changes(inputs)["all users"]}
+    assert ranked["Twice the bandwidth"] == pytest.approx(2)
+    assert ranked["Half the cache of a token"] == pytest.approx(2)
+    assert ranked["Twice the arithmetic"] == pytest.approx(1)
+    assert 1 < ranked["Twice the memory"] < 1.2
+    assert ranked["Half the wait of a layer"] == 1
+
+
+def test_one_user_wants_neither_devices_nor_memory(inputs):
+    ranked = {s.name: s.factor for s in single_changes(inputs)["one user"]}
+    assert ranked["Twice the devices"] == ranked["Twice the memory"] == 1
+    assert 1.1 < ranked["Half the wait of a layer"] < 2
+    assert 1.1 < ranked["Twice the bandwidth"] < 2
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_single_change_does_harm(inputs, change):
+    for ranked in single_changes(inputs).values():
+        assert next(s for s in ranked if s.name == change).factor >= 1 - 1e-12
+
+
+def test_rates_are_those_of_the_equations(inputs):
+    group = throughput_at_capacity(
+        inputs["capacity"],
+        inputs["parameters"] / 2,
+        context=1024,
+        cache_bytes_per_token=inputs["cache_bytes_per_token"],
+        active_parameters=inputs["active_parameters"],
+        bandwidth=inputs["bandwidth"],
+        peak_rate=inputs["peak_rate"],
+    )
+    assert machine_rate(**inputs) == pytest.approx(72 * float(group))
+    assert 1 / user_rate(**inputs) > decode_step_time(
+        1,
+        1024,
+        weight_bytes=inputs["read_parameters"] / 2,
+        cache_bytes_per_token=inputs["cache_bytes_per_token"],
+        active_parameters=inputs["active_parameters"],
+        bandwidth=inputs["bandwidth"],
+        peak_rate=inputs["peak_rate"],
+    )
+
+
+def test_the_ranking_says_what_it_shows(inputs):
+    ranked = single_changes(inputs)
+    for narrow in (False, True):
+        texts = [
+            text.get_text()
+            for ax in ranking(ranked, title="A finding", narrow=narrow).axes
+            for text in ax.texts
+        ]
+        assert texts[0] == f"{ranked['one user'][0].name}: × {ranked['one user'][0].factor:.3g}"
+        assert "Twice the arithmetic" in texts
+    words = ranking_alt(ranked)
+    assert "For all users: twice the bandwidth, times 2" in words
+    assert "without effect: " in words
