@@ -320,7 +320,7 @@ def devices_figure_alt(table: pd.DataFrame, name: str) -> str:
     best, last = table.loc[table.rate.idxmax()], table.iloc[-1]
     return (
         f"Tokens per second of one user over devices, both logarithmic, for {name}. Reading alone "
-        f"would rise to {engineering(last.reading)} at {last.devices:.0f}. With hops the rate peaks "
+        f"would rise to {engineering(last.reading)} at {last.devices:.0f}. With hops it peaks "
         f"at {engineering(best.rate)} with {best.devices:.0f} devices and falls to "
         f"{engineering(last.rate)}."
     )
