@@ -1,5 +1,12 @@
 """The rows that chapters add to the ledger, one module a part of the argument."""
 
+from tokenwall.ledger_rows.light import (
+    light_bound,
+    light_row,
+    rack_radius,
+    stack_density,
+    weights_radius,
+)
 from tokenwall.ledger_rows.serving import (
     CONTEXT,
     ENGINE,
@@ -29,9 +36,14 @@ __all__ = [
     "fewer_bits_row",
     "first_ledger",
     "known_rates",
+    "light_bound",
+    "light_row",
     "no_time_lost_row",
     "one_user",
+    "rack_radius",
     "reading_rate",
     "shards",
     "side_by_side_row",
+    "stack_density",
+    "weights_radius",
 ]

@@ -1,0 +1,347 @@
+"""Explorables of the light chapter: rate over size for any machine, and which limit binds first."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.constants import c
+from sympy import Symbol, log
+
+from tokenwall import scenario, style
+from tokenwall.data import model as model_row
+from tokenwall.data.facts import facts
+from tokenwall.equation import symbol
+from tokenwall.explorable import Bar, Curve, Marker, Move, Preset, Readout, Slider, Text, VLine
+from tokenwall.explorable.core import Step
+from tokenwall.ledger_rows import stack_density
+from tokenwall.light import (
+    crossing_time,
+    gathered_radius,
+    gathered_rate,
+    hop_time_per_token,
+    memory_radius,
+    tensor_parallel_step_time,
+    travelling_radius,
+    travelling_rate,
+)
+from tokenwall.plots.board import Board
+from tokenwall.plots.light_tables import (
+    LIMIT_LABELS,
+    LIMITS,
+    MILLION,
+    SETUPS,
+    Setup,
+    kernels,
+    limit_times,
+    signal_speeds,
+    sizes,
+)
+from tokenwall.units import engineering
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+RADII = (1e-4, 1e4)
+RATES = (10.0, 1e12)
+MODELS = ("llama-3.1-70b", "llama-3.1-8b", "llama-3.1-405b", "deepseek-v3", "gpt-oss-120b")
+SIZE_SLIDERS = (
+    Slider("memory_radius", "Radius of the machine", "m", *RADII, 1.0),
+    Slider("layers", "Layers of the model", "1", 8, 160, 80, whole=True),
+    Slider(
+        "steps_per_layer", "Steps of a layer that must cross it", values=[1, 2, 4, 8], default=4
+    ),
+    Slider("speed_fraction", "Speed of a signal, in speeds of light", "1", 0.001, 1, 1),
+)
+"""The sandbox's sliders."""
+
+
+def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
+    """Axes of the sandbox: rate over radius, with published rates as points that stay.
+
+    The curves are named "spanned" and "packed" with labels "spanned-label" and "packed-label", the
+    machine's line "size" and its points "here-spanned" and "here-packed", the wanted rate "target".
+
+    Args:
+        table: as `single_users` makes it.
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow, figsize=style.NARROW if narrow else (style.WIDE[0], 4.6))
+    ax.set(xscale="log", yscale="log", xlim=RADII, ylim=RATES)
+    ax.plot([1, 1], [1, 1], color=style.NETWORK, gid="spanned")
+    ax.plot([1, 1], [1, 1], color=style.NETWORK, ls=(0, (4, 2)), gid="packed")
+    ax.text(1e-4, 1e9, "", color=style.NETWORK, va="top", gid="spanned-label")
+    ax.text(1e-4, 1e10, "", color=style.NETWORK, va="bottom", gid="packed-label")
+    ax.axvline(1, color=style.MUTED, lw=1.2, ls=(0, (2, 2)), gid="size")
+    ax.plot([1e-4, 1e4], [MILLION, MILLION], color=style.ENERGY, lw=1.2, gid="target")
+    ax.text(8e3, MILLION * 1.4, "wanted", color=style.ENERGY, ha="right", gid="target-label")
+    ax.plot([1], [1e5], "o", color=style.NETWORK, ms=9, gid="here-spanned")
+    ax.plot([1], [1e6], "D", color=style.NETWORK, ms=7, gid="here-packed")
+    for row in table.itertuples():
+        face = "none" if row.drafted else style.COMPUTE
+        ax.plot([row.radius], [row.rate], "o", color=style.COMPUTE, ms=4.5, mfc=face)
+    ax.text(6e-3, table.rate.max(), "published ", color=style.COMPUTE, ha="right", va="center")
+    ax.set_title("The larger the machine, the slower the chain")
+    ax.set_xlabel("radius of the machine")
+    ax.set_ylabel("tokens per second of one user")
+    style.unit_axis(ax.xaxis, "m")
+    style.unit_axis(ax.yaxis, "1")
+    return fig
+
+
+def size_board() -> Board:
+    """Both light bounds over the radius of a machine, for models, media and sizes to choose."""
+    radius, layers, each = (symbol(n) for n in ("memory_radius", "layers", "steps_per_layer"))
+    speed = Symbol("speed_fraction", positive=True) * c
+    target = symbol("target_rate")
+    chain = layers * each
+    fixed = {"signal_speed": speed}
+    spanned, packed = gathered_rate(radius, chain, **fixed), travelling_rate(radius, chain, **fixed)
+    near = memory_radius(symbol("weight_bytes"), stack_density().value)
+    start = {radius: RADII[0] * 1.4}
+    grid = ("memory_radius", np.geomspace(*RADII, 60))
+    moves: list[Move] = [
+        Curve("spanned", x=grid, y=spanned),
+        Curve("packed", x=grid, y=packed),
+        Text(
+            "spanned-label",
+            x=start[radius],
+            y=spanned.subs(start) / 2,
+            value=chain,
+            template="{} steps, each across it",
+        ),
+        Text(
+            "packed-label",
+            x=start[radius],
+            y=packed.subs(start) * 2,
+            value=chain,
+            template="any arrangement of {} steps",
+        ),
+        VLine("size", x=radius),
+        Curve("target", x=("along", np.array(RADII)), y=target + 0 * Symbol("along")),
+        Text("target-label", y=target * 1.4),
+        Marker("here-spanned", x=radius, y=spanned),
+        Marker("here-packed", x=radius, y=packed),
+    ]
+    readouts = [
+        Readout("Bound if each step crosses the machine", spanned, "token/s"),
+        Readout("Bound for any arrangement in it", packed, "token/s"),
+        Readout("Wanted rate", target, "token/s"),
+        Readout(
+            "Radius that forbids it if each step crosses",
+            gathered_radius(target, chain, **fixed),
+            "m",
+        ),
+        Readout(
+            "Radius that forbids it in any case", travelling_radius(target, chain, **fixed), "m"
+        ),
+        Readout("Radius of the weights, packed", near, "m"),
+        Readout("Bound for the weights, packed", travelling_rate(near, chain, **fixed), "token/s"),
+    ]
+    presets = [*_models(), *_sizes(), *_media(), *_targets()]
+    values = {
+        "target_rate": MILLION,
+        "weight_bytes": presets[0].values["weight_bytes"],
+    }
+    at = {"memory_radius": 1, "dependent_steps": 320, "signal_speed": c}
+    shown = [engineering(float(bound(**at))) for bound in (gathered_rate, travelling_rate)]
+    alt = (
+        "Tokens per second of one user over the radius of the machine, both logarithmic. Two "
+        "parallel lines fall with the radius. For 80 layers of 4 steps, light and a radius of 1 m "
+        f"they are at {shown[0]} and {shown[1]}. Published rates lie far below."
+    )
+    caption = (
+        "Lines: light bounds. Points: published rates of one user, each at half the edge of its "
+        "machine; open ones drafted several tokens at once. Weights of 8 bits."
+    )
+    return Board(moves, readouts, presets, values, alt, [], caption)
+
+
+def _models() -> list[Preset]:
+    rows = scenario.model_presets(MODELS, ["layers"])
+    return [
+        Preset(row.group, row.label, {**row.values, "weight_bytes": _weights(row.key)}, row.key)
+        for row in rows
+    ]
+
+
+def _weights(model: str) -> float:
+    return scenario.step_weight_bytes(model_row(model), facts("light-bound")["weight_bits"])
+
+
+def _sizes() -> list[Preset]:
+    named = {
+        "chip": "a chip",
+        "wafer": "a wafer",
+        "server": "a server",
+        "rack": "a rack",
+    }
+    rows = [
+        Preset("size", label, {"memory_radius": sizes()[key]}, key) for key, label in named.items()
+    ]
+    return [*rows, Preset("size", "a hall of 200 m", {"memory_radius": 100.0}, "hall")]
+
+
+def _media() -> list[Preset]:
+    table = signal_speeds().set_index("way")["fraction"]
+    chosen = ("free space", "glass fibre", "circuit board", "thin wire, repeaters")
+    return [Preset("signal", way, {"speed_fraction": float(table[way])}) for way in chosen]
+
+
+def _targets() -> list[Preset]:
+    return [
+        Preset("wanted", label, {"target_rate": rate}, f"{rate:.0e}")
+        for label, rate in (("a million", MILLION), ("17,000", 1.7e4), ("a billion", 1e9))
+    ]
+
+
+LIMIT_RANGE = (1e-12, 1.0)
+LIMIT_SLIDERS = (
+    Slider(
+        "hop_time",
+        "Time of one hop between devices",
+        "s",
+        1e-9,
+        1e-5,
+        facts("nvlink-exchange")["hop_time"],
+    ),
+    Slider(
+        "launch_time",
+        "Time of one launch",
+        "s",
+        1e-8,
+        1e-5,
+        facts("h100-launch")["graph_launch_time"],
+    ),
+)
+"""The stepper's sliders."""
+
+
+def limit_axes(*, narrow: bool = False) -> Figure:
+    """Empty axes of the stepper: a bar for each limit, named as in `LIMITS`.
+
+    Labels are named "label-" and the limit; the measured time is the line "measured".
+
+    Args:
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], 3.2))
+    low = LIMIT_RANGE[0]
+    ax.set(xscale="log", xlim=(low, 30 if not narrow else 3e4), ylim=(len(LIMITS) - 0.4, -0.7))
+    colours = [style.MEMORY, style.COMPUTE, style.NEUTRAL, style.NETWORK, style.NETWORK]
+    for place, (name, colour) in enumerate(zip(LIMITS, colours, strict=True)):
+        ax.barh(place, 1e-6, left=low, height=0.62, color=colour)[0].set_gid(name)
+        ax.text(1e-6, place, "", va="center", gid=f"label-{name}")
+    ax.axvline(1e-3, color=style.INK, lw=1.5, gid="measured")
+    labels = [LIMIT_LABELS[name] for name in LIMITS]
+    if narrow:
+        labels = [
+            label.replace(" the ", "\nthe ").replace(" between", "\nbetween") for label in labels
+        ]
+    ax.set_yticks(range(len(LIMITS)), labels)
+    ax.grid(False, axis="y")
+    style.unit_axis(ax.xaxis, "s")
+    ax.set_title("Time of one token, by cause")
+    ax.set_xlabel("time of one token; upright line: measured")
+    return fig
+
+
+def limit_board() -> tuple[Board, list[Step]]:
+    """Times of one token by cause, machine after machine, with the steps that walk through them."""
+    low = LIMIT_RANGE[0]
+    times = _limit_expressions()
+    moves: list[Move] = []
+    for name, time in times.items():
+        # Nothing, but without a finite value where the limit does not apply.
+        unless_none = log(time) * 1e-300
+        moves.append(Bar(name, width=time - low + unless_none))
+        moves.append(
+            Text(f"label-{name}", x=time * 1.25 + unless_none, value=time + unless_none, unit="s")
+        )
+    moves.append(
+        VLine("measured", x=Symbol("measured", positive=True) + log(Symbol("measured")) * 1e-300)
+    )
+    readouts = [
+        Readout(
+            LIMIT_LABELS[name].capitalize(),
+            time + log(time) * 1e-300,
+            "s",
+            missing="does not apply",
+        )
+        for name, time in times.items()
+    ]
+    first = _setting(SETUPS[0])
+    steps = [Step(_sentence(setup), _setting(setup)) for setup in SETUPS]
+    alt = (
+        "Bars of the time of one token by cause, logarithmic, for "
+        f"{SETUPS[0].label}: "
+        + ", ".join(
+            f"{LIMIT_LABELS[n]} {engineering(t, 's', digits=2)}"
+            for n, t in limit_times(SETUPS[0]).items()
+            if t == t
+        )
+        + "."
+    )
+    caption = (
+        "Bandwidth at the data sheet's peak. Launches as counted on an H100. Light across the "
+        "machine: four crossings a layer; light through the weights: the bound of this chapter."
+    )
+    return Board(moves, readouts, [], first, alt, [], caption), steps
+
+
+def _limit_expressions() -> dict[str, Any]:
+    size, bandwidth = symbol("bytes_per_step"), symbol("bandwidth")
+    layers, radius = symbol("layers"), symbol("memory_radius")
+    devices = symbol("tensor_devices")
+    wafer, each = Symbol("wafer_time", nonnegative=True), symbol("collectives_per_layer")
+    linked = Symbol("linked", nonnegative=True)
+    hops = hop_time_per_token(layers, each, hop_time=symbol("hop_time"))
+    alone = {"hop_time_per_token": hops, "tensor_devices": devices}
+    shared = tensor_parallel_step_time(size, bandwidth, **alone) - size / bandwidth / devices
+    packed = memory_radius(size, stack_density().value)
+    return {
+        "reading": Symbol("reads", nonnegative=True) * size / (bandwidth * devices),
+        "launches": symbol("kernels_per_step") * symbol("launch_time"),
+        "exchanges": linked * shared + layers * each * wafer,
+        "light_machine": layers * each * crossing_time(radius, c),
+        "light_weights": 1 / travelling_rate(packed, layers, signal_speed=c),
+    }
+
+
+def _setting(setup: Setup) -> dict[str, float]:
+    """Values by name of one setup; zero where a limit does not apply."""
+    from tokenwall import data
+    from tokenwall.plots.light_tables import limits
+
+    row = data.model(setup.model)
+    measured = float(limits([setup])["measured"].iloc[0])
+    machine = data.machine(setup.machine)["memory_bandwidth"] if setup.machine else 1.0
+    return {
+        "bytes_per_step": scenario.step_weight_bytes(row, setup.bits),
+        "bandwidth": float(machine),
+        "reads": float(bool(setup.machine)),
+        "layers": float(row["layers"]),
+        "memory_radius": sizes()[setup.size],
+        "tensor_devices": float(setup.devices),
+        "kernels_per_step": kernels(float(row["layers"])) if setup.launched else 0.0,
+        "linked": float(setup.exchange == "nvlink"),
+        "wafer_time": facts("wafer-exchange")["time"] if setup.exchange == "wafer" else 0.0,
+        "collectives_per_layer": facts("nvlink-exchange")["collectives_per_layer"],
+        "measured": 0.0 if math.isnan(measured) else measured,
+    }
+
+
+def _sentence(setup: Setup) -> str:
+    times = limit_times(setup)
+    found = {name: time for name, time in times.items() if time == time}
+    binds = max(found, key=lambda name: found[name])
+    longest = engineering(found[binds], "s")
+    if binds.startswith("light"):
+        return f"{setup.label}: its other times are not published; light across it takes {longest}."
+    gap = engineering(found[binds] / found["light_weights"], digits=2)
+    return (
+        f"{setup.label}: the longest time is to {LIMIT_LABELS[binds]}, {longest}, "
+        f"{gap} times that of light through the weights."
+    )

@@ -1,0 +1,487 @@
+"""Tables of the light chapter: published rates of one user, signal speeds, and who binds first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scipy.constants import c
+
+from tokenwall import data, scenario
+from tokenwall.data.facts import facts
+from tokenwall.ledger_rows import stack_density
+from tokenwall.light import (
+    arrangement_length,
+    crossing_time,
+    dependent_steps,
+    gathered_rate,
+    guided_speed,
+    hop_time_per_token,
+    memory_radius,
+    repeated_wire_speed,
+    tensor_parallel_step_time,
+    travelling_rate,
+    wire_delay,
+)
+from tokenwall.roofline import memory_step_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MILLION = 1e6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A published rate of one user: where it stands in the tables, and the size of its machine.
+
+    Attributes:
+        label: machine and model in a few words.
+        model: key of the model.
+        rate: id of a measurement, or key of a fact with a token rate.
+        size: name of the machine's size in `sizes`.
+        bits: bits of a weight; those of the measurement if not given.
+        drafted: whether several tokens came from one pass.
+    """
+
+    label: str
+    model: str
+    rate: str
+    size: str
+    bits: float = math.nan
+    drafted: bool = False
+
+
+CASES = (
+    Case("8 A100, Llama 2 70B", "llama-2-70b", "gptfast-027", "server"),
+    Case("8 B200, DeepSeek-V3", "deepseek-v3", "trtblog-026", "server"),
+    Case("1 H100, Llama 2 7B", "llama-2-7b", "lcppcuda-007", "die"),
+    Case("8 A100, Llama 2 7B", "llama-2-7b", "gptfast-021", "server"),
+    Case("8 B200, DeepSeek-V3, drafts", "deepseek-v3", "trtblog-029", "server", drafted=True),
+    Case("wafers, Llama 3.1 70B", "llama-3.1-70b", "sram-002", "wafer"),
+    Case("wafers, Llama 3.1 405B", "llama-3.1-405b", "cerebras-llama-3.1-405b", "wafer", 16, True),
+    Case("wafer, Llama 3.1 8B", "llama-3.1-8b", "sram-001", "wafer"),
+    Case(
+        "wafers, Llama 3.1 70B, drafts",
+        "llama-3.1-70b",
+        "cerebras-llama-3.1-70b",
+        "wafer",
+        16,
+        True,
+    ),
+    Case("hard-wired chip, Llama 3.1 8B", "llama-3.1-8b", "taalas-hc1", "chip", 3),
+)
+
+
+def sizes() -> dict[str, float]:
+    """Radius of machines, by name: half of an outer edge, which is less than they are [m]."""
+    return {
+        "chip": math.sqrt(facts("taalas-hc1")["die_area"]) / 2,
+        "die": facts("die")["edge"] / 2,
+        "wafer": math.sqrt(facts("wafer")["area"]) / 2,
+        "server": facts("h100-server")["width"] / 2,
+        "rack": facts("open-rack")["height"] / 2,
+    }
+
+
+def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
+    """Published rates of one user beside what light allows, one case a row.
+
+    Args:
+        cases: the rates.
+
+    Returns:
+        Columns label, rate, drafted, radius, layers, spanned (the bound if each layer spans the
+        machine), machine (the bound however the weights lie in a ball of the machine's radius),
+        densest (the same at the density of stacked memory) and orders (powers of ten between the
+        rate and that).
+    """
+    import pandas as pd
+
+    radii, table = sizes(), data.measurements().set_index("id")
+    rows = []
+    for case in cases:
+        row = data.model(case.model)
+        rate, bits = _published(case, table)
+        packed = memory_radius(scenario.step_weight_bytes(row, bits), stack_density().high)
+        chain = dependent_steps(row["layers"], 1)
+        radius = radii[case.size]
+        densest = float(travelling_rate(packed, chain, signal_speed=c))
+        rows.append(
+            {
+                "label": case.label,
+                "rate": rate,
+                "drafted": case.drafted,
+                "radius": radius,
+                "layers": float(row["layers"]),
+                "spanned": float(gathered_rate(radius, chain, signal_speed=c)),
+                "machine": float(travelling_rate(radius, chain, signal_speed=c)),
+                "densest": densest,
+                "orders": math.log10(densest / rate),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("rate", ignore_index=True)
+
+
+def _published(case: Case, table: pd.DataFrame) -> tuple[float, float]:
+    """Rate and bits of a weight."""
+    if case.rate not in table.index:
+        return facts(case.rate)["token_rate"], case.bits
+    row = table.loc[case.rate]
+    value = float(row["si_value"])
+    return (1 / value if row["si_unit"] == "s/token" else value), float(row["weight_bits"])
+
+
+def signal_speeds() -> pd.DataFrame:
+    """Speed of a signal over a centimetre or more, way by way, slowest first.
+
+    Returns:
+        Columns way, speed [m/s], low and high (as the inputs' intervals give it), fraction of the
+        speed of light, and colour's meaning: "wire", "wave" or "nerve".
+    """
+    import pandas as pd
+
+    rows = [
+        _nerve("thin nerve fibre", "unmyelinated_speed"),
+        _nerve("thick nerve fibre", "myelinated_speed"),
+        *(_thin(length) for length in (1e-2, 1e-3)),
+        _repeated("thin wire, repeaters", "thin_resistance"),
+        _repeated("thick wire, repeaters", "global_resistance"),
+        ("circuit board", float(guided_speed(facts("fr-4")["relative_permittivity"])), "wave"),
+        ("glass fibre", float(guided_speed(facts("fibre")["refractive_index"] ** 2)), "wave"),
+        ("free space", c, "wave"),
+    ]
+    table = pd.DataFrame(rows, columns=["way", "speed", "kind"])
+    return table.assign(fraction=table["speed"] / c).sort_values("speed", ignore_index=True)
+
+
+def _nerve(way: str, quantity: str) -> tuple[str, float, str]:
+    return way, facts("axon")[quantity], "nerve"
+
+
+def _thin(length: float) -> tuple[str, float, str]:
+    wire = facts("wire")
+    delay = wire_delay(wire["thin_resistance"], wire["capacitance"], wire_length=length)
+    return f"thin wire, {length * 1e3:.0f} mm", length / float(delay), "wire"
+
+
+def _repeated(way: str, resistance: str) -> tuple[str, float, str]:
+    wire, driver = facts("wire"), facts("driver")
+    speed = repeated_wire_speed(
+        wire[resistance],
+        wire["capacitance"],
+        driver_resistance=driver["resistance"],
+        driver_capacitance=driver["capacitance"],
+    )
+    return way, float(speed), "wire"
+
+
+LIMITS = ("reading", "launches", "exchanges", "light_machine", "light_weights")
+LIMIT_LABELS = {
+    "reading": "read the weights",
+    "launches": "launch kernels",
+    "exchanges": "exchange between devices",
+    "light_machine": "light across the machine",
+    "light_weights": "light through the weights",
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One machine that runs one model for one user, with what delays it.
+
+    Attributes:
+        label: machine and model.
+        case: the published rate, by its id or key; empty if there is none.
+        model: key of the model.
+        machine: key of the machine.
+        devices: that share every layer.
+        size: name in `sizes`.
+        bits: bits of a weight.
+        launched: whether the work is launched kernel by kernel.
+        exchange: "nvlink", "wafer" or nothing.
+    """
+
+    label: str
+    case: str
+    model: str
+    machine: str
+    devices: int
+    size: str
+    bits: float
+    launched: bool = False
+    exchange: str = ""
+
+
+SETUPS = (
+    Setup("1 H100, Llama 3.1 8B", "", "llama-3.1-8b", "h100-sxm", 1, "die", 16, True),
+    Setup(
+        "8 A100, Llama 2 70B",
+        "gptfast-027",
+        "llama-2-70b",
+        "a100-sxm-80gb",
+        8,
+        "server",
+        16,
+        True,
+        "nvlink",
+    ),
+    Setup(
+        "rack of 72 GB300, Llama 2 70B",
+        "",
+        "llama-2-70b",
+        "gb300-nvl72",
+        72,
+        "rack",
+        16,
+        True,
+        "nvlink",
+    ),
+    Setup(
+        "4 wafers, Llama 3.1 70B",
+        "sram-002",
+        "llama-3.1-70b",
+        "wse-3",
+        4,
+        "wafer",
+        16,
+        False,
+        "wafer",
+    ),
+    Setup("hard-wired chip, Llama 3.1 8B", "taalas-hc1", "llama-3.1-8b", "", 1, "chip", 3),
+)
+
+
+def limits(setups: Sequence[Setup] = SETUPS) -> pd.DataFrame:
+    """Time of one token by what causes it, one machine a row; nan where it does not apply [s].
+
+    Args:
+        setups: machines with models.
+
+    Returns:
+        Columns label, those of `LIMITS`, measured (nan if nothing is published), binds (the
+        largest of the times) and orders (powers of ten from light through the weights up to it).
+    """
+    import pandas as pd
+
+    rows = []
+    for setup in setups:
+        times = limit_times(setup)
+        found = {name: time for name, time in times.items() if time == time}
+        binds = max(found, key=lambda name: found[name])
+        gap = math.log10(found[binds] / found["light_weights"])
+        rows.append(
+            {
+                "label": setup.label,
+                **times,
+                "measured": _measured(setup),
+                "binds": binds,
+                "orders": gap,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def limit_times(setup: Setup) -> dict[str, float]:
+    """Each limit's time for one token of one setup [s].
+
+    Args:
+        setup: machine and model.
+    """
+    row = data.model(setup.model)
+    layers, weights = float(row["layers"]), scenario.step_weight_bytes(row, setup.bits)
+    chain = dependent_steps(layers, facts("nvlink-exchange")["collectives_per_layer"])
+    across = crossing_time(sizes()[setup.size], c)
+    packed = memory_radius(weights, stack_density().value)
+    strict = dependent_steps(layers, facts("light-bound")["steps_per_layer"])
+    return {
+        "reading": _reading(setup, weights),
+        "launches": kernels(layers) * facts("h100-launch")["graph_launch_time"]
+        if setup.launched
+        else math.nan,
+        "exchanges": _exchanges(setup, layers),
+        "light_machine": float(chain * across),
+        "light_weights": float(1 / travelling_rate(packed, strict, signal_speed=c)),
+    }
+
+
+def kernels(layers: float) -> float:
+    """Kernels of one step of a model, from those counted for a small one.
+
+    Args:
+        layers: of the model.
+    """
+    counted = facts("h100-launch")
+    return float(round(counted["kernels"] / counted["layers"] * layers))
+
+
+def _reading(setup: Setup, weights: float) -> float:
+    if not setup.machine:
+        return math.nan
+    bandwidth = float(data.machine(setup.machine)["memory_bandwidth"])
+    return float(memory_step_time(weights, setup.devices * bandwidth))
+
+
+def _exchanges(setup: Setup, layers: float) -> float:
+    """Time of the exchanges alone, from the step of shared devices without its reading."""
+    if not setup.exchange:
+        return math.nan
+    link = facts("nvlink-exchange")
+    each = link["hop_time"] if setup.exchange == "nvlink" else facts("wafer-exchange")["time"]
+    hops = hop_time_per_token(layers, link["collectives_per_layer"], hop_time=each)
+    if setup.exchange == "wafer":
+        return float(hops)
+    shared = {"hop_time_per_token": hops, "tensor_devices": setup.devices}
+    return float(tensor_parallel_step_time(1.0, 1e30, **shared))
+
+
+def _measured(setup: Setup) -> float:
+    if not setup.case:
+        return math.nan
+    case = Case(setup.label, setup.model, setup.case, setup.size, setup.bits)
+    return 1 / _published(case, data.measurements().set_index("id"))[0]
+
+
+def device_curve(model: Any, machine: Any, most: int = 512, bits: float = 16) -> pd.DataFrame:
+    """Tokens per second of one user over the devices that share each layer.
+
+    Args:
+        model: a row of the model table.
+        machine: a row of the machine table.
+        most: devices to go to.
+        bits: bits of a weight.
+
+    Returns:
+        Columns devices, reading (no hops) and rate (with hops), both in token/s.
+    """
+    import numpy as np
+    import pandas as pd
+
+    devices = np.unique(np.geomspace(1, most, 120).round())
+    weights, bandwidth = scenario.step_weight_bytes(model, bits), float(machine["memory_bandwidth"])
+    link = facts("nvlink-exchange")
+    hops = hop_time_per_token(
+        model["layers"], link["collectives_per_layer"], hop_time=link["hop_time"]
+    )
+    step = tensor_parallel_step_time(
+        weights, bandwidth, hop_time_per_token=hops, tensor_devices=devices
+    )
+    return pd.DataFrame(
+        {"devices": devices, "reading": devices * bandwidth / weights, "rate": 1 / step}
+    )
+
+
+def chain_breakers() -> pd.DataFrame:
+    """What was published for each way to make tokens without waiting for every one.
+
+    Returns:
+        One line a way: the rate before and after, their ratio, and where it is from.
+    """
+    import pandas as pd
+
+    table, t5 = data.measurements().set_index("id"), facts("speculation-t5")
+    rows = []
+    for label, before, after in (
+        ("drafts checked by a 70-billion model, code", "chen-001", "chen-005"),
+        ("drafts checked by a 70-billion model, summaries", "chen-001", "chen-003"),
+        ("heads that predict three tokens ahead, 671 billion", "trtblog-026", "trtblog-029"),
+    ):
+        first, last = (_rate(table.loc[key]) for key in (before, after))
+        rows.append((label, last / first, str(table.loc[after, "source"])))
+    rows.append(("drafts of a small translation model", t5["gain"], "leviathan2023"))
+    return pd.DataFrame(rows, columns=["way", "gain", "source"]).sort_values(
+        "gain", ignore_index=True
+    )
+
+
+def _rate(row: Any) -> float:
+    value = float(row["si_value"])
+    return 1 / value if row["si_unit"] == "s/token" else value
+
+
+def arrangements(steps: int = 64, points: int = 240, seed: int = 1) -> pd.DataFrame:
+    """How near some arrangements of the weights come to the bound, by simulation.
+
+    All fill the same volume. Weights are sampled at random in the place of their step; the chain
+    is closed, so that the last step hands the token back to the first.
+
+    Args:
+        steps: dependent steps; a cube number whose edge is even.
+        points: weights sampled in each step.
+        seed: of the generator.
+
+    Returns:
+        Columns arrangement, length [m] and factor over the bound, for a volume of 1 m**3.
+
+    Raises:
+        ValueError: the steps are not the cube of an even number.
+    """
+    import numpy as np
+    import pandas as pd
+
+    edge = round(steps ** (1 / 3))
+    if edge**3 != steps or edge % 2:
+        raise ValueError(f"steps is {steps}; it must be the cube of an even number")
+    generator = np.random.default_rng(seed)
+    cube = generator.random((steps, points, 3))
+    slices = cube * [1, 1, 1 / steps] + _shift([(0, 0, z / steps) for z in _there_and_back(steps)])
+    cells = (cube + _shift(_loop(edge))) / edge
+    radius = float(memory_radius(1.0, 1.0))
+    ring = _in_ball(generator, steps, points) * radius * steps ** (-1 / 3) + _shift(
+        _circle(steps, 2 * radius * steps ** (-1 / 3))
+    )
+    bound = 1 / float(travelling_rate(radius, steps, signal_speed=1.0))
+    named = {
+        "every step spread over a ball": _in_ball(generator, steps, points) * radius,
+        "thin slices of a cube, there and back": slices,
+        "small cubes, on a closed path through a cube": cells,
+        "small balls, on a ring": ring,
+    }
+    rows = [(name, arrangement_length(places)) for name, places in named.items()]
+    table = pd.DataFrame(rows, columns=["arrangement", "length"])
+    return table.assign(factor=table["length"] / bound)
+
+
+def _shift(places: Sequence[Sequence[float]]) -> Any:
+    import numpy as np
+
+    return np.asarray(places, dtype=float)[:, None, :]
+
+
+def _there_and_back(steps: int) -> list[int]:
+    """Even slices upwards, odd ones downwards, so that the ends meet."""
+    return [*range(0, steps, 2), *reversed(range(1, steps, 2))]
+
+
+def _in_ball(generator: Any, steps: int, points: int) -> Any:
+    """Points spread evenly in the unit ball."""
+    import numpy as np
+
+    way = generator.normal(size=(steps, points, 3))
+    way /= np.linalg.norm(way, axis=-1, keepdims=True)
+    return way * generator.random((steps, points, 1)) ** (1 / 3)
+
+
+def _circle(steps: int, apart: float) -> Any:
+    import numpy as np
+
+    angle = 2 * np.pi * np.arange(steps) / steps
+    size = apart / (2 * np.sin(np.pi / steps))
+    return np.column_stack([size * np.cos(angle), size * np.sin(angle), 0 * angle])
+
+
+def _loop(edge: int) -> list[tuple[int, int, int]]:
+    """A closed path through all cells of a cube of even edge, each step to a neighbour."""
+    snake = [
+        (x, y)
+        for x in range(edge)
+        for y in (range(edge) if x % 2 == 0 else reversed(range(edge)))
+        if (x, y) != (0, 0)
+    ]
+    # Up the column at the corner, then down plane by plane, there and back.
+    path = [(0, 0, z) for z in range(edge)]
+    for turn, z in enumerate(reversed(range(edge))):
+        path += [(x, y, z) for x, y in (snake if turn % 2 == 0 else reversed(snake))]
+    return path
