@@ -8,6 +8,7 @@ pair of choices, so that a choice only reveals the right one.
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKS = {"right": "●", "loose": "◐", "wrong": "✕", "opinion": "◇"}
 EVERY = "all"
-_COLUMNS = ("Claim", "Question and evidence", "Figure", "Verdict, reason and sources")
+_COLUMNS = ("Claim and verdict", "Question and evidence", "Figure", "Reason and sources")
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,11 @@ def _shown(verdict: str, part: str, number: int, every: int) -> str:
 
 def _row(row: Claim, sources: Mapping[str, Reference]) -> str:
     anchor = row.id.lower()
+    mark = f'<span aria-hidden="true">{MARKS[row.verdict]}</span>'
     cells = (
         f'<p class="tw-question">{_text(row.question)}</p><p>{_text(row.evidence)}</p>',
         f"<p>{_text(row.figure)}</p>",
-        _verdict(row, sources),
+        _reason(row, sources),
     )
     labelled = "".join(
         f'<td role="cell" data-label="{label}">{cell}</td>'
@@ -161,18 +163,18 @@ def _row(row: Claim, sources: Mapping[str, Reference]) -> str:
     )
     return (
         f'<tr role="row" id="{anchor}" data-verdict="{row.verdict}" data-part="{row.part}">'
-        f'<th role="rowheader" scope="row"><a href="#{anchor}">{row.id}</a> '
-        f"“{_text(row.words)}” <span>{PARTS[row.part]}</span></th>{labelled}</tr>"
+        f'<th role="rowheader" scope="row"><p class="tw-verdict"><a href="#{anchor}">{row.id}</a> '
+        f"{mark} {row.verdict}</p><p>“{_text(row.words)}”</p>"
+        f'<p class="tw-part">{PARTS[row.part]}</p></th>{labelled}</tr>'
     )
 
 
-def _verdict(row: Claim, sources: Mapping[str, Reference]) -> str:
-    mark = f'<span aria-hidden="true">{MARKS[row.verdict]}</span>'
-    parts = [f'<p class="tw-verdict">{mark} {row.verdict}</p><p>{_text(row.reason)}</p>']
+def _reason(row: Claim, sources: Mapping[str, Reference]) -> str:
+    parts = [f"<p>{_text(row.reason)}</p>"]
     if row.decides:
         parts.append(f"<p><b>What would decide it:</b> {_text(row.decides)}</p>")
     if row.quotes:
-        people = ", ".join(f"{quote.person} {quote.status}" for quote in row.quotes)
+        people = ", ".join(f"{quote.person}: {quote.status}" for quote in row.quotes)
         parts.append(f"<p><b>Words of others:</b> {_text(people)}. {_text(row.quote_note)}</p>")
     page = row.chapter.rsplit("/", 1)[-1].replace("_", " ")
     parts.append(
@@ -196,7 +198,9 @@ def _cited(key: str, place: str, sources: Mapping[str, Reference]) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(text, quote=False)
+    """Text for markup, with the quotation marks that the pages have."""
+    curly = re.sub(r'"([^"]*)"', r"“\1”", text).replace("'", "’")
+    return html.escape(curly, quote=False)
 
 
 def verdict_bars(*, narrow: bool = False) -> Figure:
@@ -205,6 +209,8 @@ def verdict_bars(*, narrow: bool = False) -> Figure:
     Args:
         narrow: for a phone's width.
     """
+    from matplotlib.ticker import MaxNLocator
+
     totals = counts()
     size = (style.NARROW[0], 5.6) if narrow else (style.WIDE[0], 4.9)
     fig, ax = style.figure(narrow, figsize=size)
@@ -225,12 +231,13 @@ def verdict_bars(*, narrow: bool = False) -> Figure:
             )
         place += 1.5
     most = max(totals[v, p] for v in VERDICTS for p in PARTS)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlim=(0, most * (1.5 if narrow else 1.25)), ylim=(place - 0.7, -0.8), yticks=[])
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     ax.set_xlabel("claims")
     right, every = totals["right", EVERY], totals[EVERY, EVERY]
-    ax.set_title(f"{right} of {every} claims hold as said;\n{totals['wrong', EVERY]} are wrong")
+    ax.set_title(f"{right} of {every} claims hold as said, {totals['wrong', EVERY]} are wrong")
     return fig
 
 
