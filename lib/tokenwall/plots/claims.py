@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MARKS = {"right": "●", "loose": "◐", "wrong": "✕", "opinion": "◇"}
 EVERY = "all"
+# The site's style sheet shows what it can work; elsewhere, as in a notebook, all rows stand alone.
+HIDDEN = ' hidden="hidden"'
 _COLUMNS = ("Claim and verdict", "Question and evidence", "Figure", "Reason and sources")
 
 
@@ -109,7 +111,7 @@ def claims_html(rows: Iterable[Claim], sources: Mapping[str, Reference]) -> str:
     head = "".join(f'<th role="columnheader" scope="col">{name}</th>' for name in _COLUMNS)
     body = "".join(_row(row, sources) for row in rows)
     return (
-        '<div class="tw-claims"><div class="tw-claims-filters">'
+        f'<div class="tw-claims"><div class="tw-claims-filters"{HIDDEN}>'
         f"{_filter('verdict', 'Verdict', {v: f'{MARKS[v]} {v}' for v in VERDICTS}, totals)}"
         f"{_filter('part', 'Part of the book', PARTS, totals)}</div>"
         f"{_counting(totals)}"
@@ -137,7 +139,8 @@ def _filter(
 def _counting(totals: Mapping[tuple[str, str], int]) -> str:
     every = totals[EVERY, EVERY]
     lines = "".join(
-        f'<span data-count="{verdict}-{part}">{_shown(verdict, part, number, every)}</span>'
+        f'<span data-count="{verdict}-{part}"{"" if verdict == part else HIDDEN}>'
+        f"{_shown(verdict, part, number, every)}</span>"
         for (verdict, part), number in totals.items()
     )
     return f'<p class="tw-claims-count" role="status">{lines}</p>'
