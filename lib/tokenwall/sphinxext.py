@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,35 @@ def polish(html: str) -> str:
     return html
 
 
+# A place for a link to a page of the book that may not be written yet.
+TO_COME = re.compile(r'<span data-page="([\w/]+)">[^<]*</span>')
+
+
+def link_chapters(html: str, page: str, titles: dict[str, str]) -> str:
+    """A page whose places for chapters have become links, where the chapters exist.
+
+    Args:
+        html: the page.
+        page: its own name, such as book/index.
+        titles: titles of the pages that were built, by name.
+
+    Example:
+        >>> place = '<span data-page="book/memory/rack">to come (rack)</span>'
+        >>> link_chapters(place, "book/index", {"book/memory/rack": "The rack"})
+        '<a href="memory/rack.html">The rack</a>'
+        >>> link_chapters(place, "book/index", {}) == place
+        True
+    """
+
+    def linked(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in titles:
+            return match[0]
+        return f'<a href="{os.path.relpath(name, os.path.dirname(page))}.html">{titles[name]}</a>'
+
+    return TO_COME.sub(linked, html)
+
+
 def _pages(output: Path) -> Iterator[Path]:
     return output.rglob("*.html")
 
@@ -182,9 +212,11 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         return
     output = Path(app.outdir)
     _copy_mathjax(output)
+    titles = {name: escape(title.astext()) for name, title in app.env.titles.items()}
     for page in _pages(output):
         before = page.read_text(encoding="utf-8")
-        after = polish(before)
+        name = page.relative_to(output).with_suffix("").as_posix()
+        after = link_chapters(polish(before), name, titles)
         if after != before:
             page.write_text(after, encoding="utf-8")
     for pattern in UNUSED_FILES:
