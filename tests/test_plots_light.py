@@ -1,4 +1,4 @@
-"""The light chapter: its tables against hand-made cases, its figures and their words, its boards."""
+"""The light chapter: tables against hand-made cases, figures and their words, and its boards."""
 
 import re
 
