@@ -10,7 +10,7 @@ from scipy.constants import c
 from tokenwall import data, light, scenario
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
-from tokenwall.ledger import Estimate
+from tokenwall.ledger import Estimate, Ledger
 from tokenwall.ledger_rows import (
     light_bound,
     light_row,
@@ -227,6 +227,19 @@ def test_the_row_leads_from_the_rate_to_the_bound(root):
     assert set(row.equations) <= set(REGISTRY)
     keys = set(parse_file(root / "book" / "references.bib").entries)
     assert set(row.source.split("; ")) <= keys
+
+
+def test_rows_extend_a_ledger_to_the_bound():
+    radii = {"rack": rack_radius(), "packed": weights_radius("llama-3.1-70b")}
+    ledger = Ledger("token_rate", Estimate(450, 400, 500), "one user of wafers", "erdil2025")
+    for key, radius in radii.items():
+        bound = light_bound("llama-3.1-70b", radius)
+        ledger = ledger.add(light_row(ledger.end, bound, key=key, label=key))
+        assert ledger.end == bound
+    product = 450.0
+    for row in ledger.rows:
+        product *= row.factor.value
+    assert product == pytest.approx(ledger.end.value)
 
 
 def test_a_model_without_layers_is_refused():

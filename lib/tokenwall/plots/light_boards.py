@@ -257,7 +257,7 @@ def limit_board() -> tuple[Board, list[Step]]:
             LIMIT_LABELS[name].capitalize(),
             time + log(time) * 1e-300,
             "s",
-            missing="does not apply",
+            missing="it does not apply, or is not published",
         )
         for name, time in times.items()
     ]
