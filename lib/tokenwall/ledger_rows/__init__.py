@@ -14,6 +14,7 @@ from tokenwall.ledger_rows.serving import (
     reading_rate,
     side_by_side_row,
 )
+from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 
 __all__ = [
     "CONTEXT",
@@ -28,4 +29,6 @@ __all__ = [
     "one_user",
     "reading_rate",
     "side_by_side_row",
+    "waiting_any_model_row",
+    "waiting_row",
 ]
