@@ -17,7 +17,6 @@ from tokenwall.equation import equation
 from tokenwall.units import (
     Dimensionless,
     Fraction,
-    Nonnegative,
     NonnegativePerSecond,
     NonnegativeSecond,
     PerSecond,

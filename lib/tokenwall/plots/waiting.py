@@ -27,12 +27,12 @@ _COLOUR = {
     "single thread": style.COMPUTE,
     "accelerators": style.ENERGY,
 }
-FALLS, USES = (1.0, 1500.0), (0.7, 120.0)
-PAYBACKS = (0.5, 1.0, 4.0)
+FALLS, USES = (1.0, 1500.0), (0.5, 120.0)
+PAYBACKS = (1.0, 2.0, 4.0)
 
 
-def _title(ax: Axes, text: str, width: int) -> None:
-    ax.set_title(textwrap.fill(text, width))
+def _title(ax: Axes, text: str, width: int, **options: Any) -> None:
+    ax.set_title(textwrap.fill(text, width), **options)
 
 
 def _panels(narrow: bool, height: float = 3.9) -> tuple[Figure, Any]:
@@ -54,46 +54,56 @@ def history_figure(
         gains: by the same names, as `slack_history` makes them.
         narrow: for a phone's width.
     """
-    fig, (left, right) = _panels(narrow)
+    size = (style.NARROW[0], 10.4) if narrow else (style.WIDE[0], 6.2)
+    shape = {"nrows": 4} if narrow else {"nrows": 2, "ncols": 2}
+    fig, axes = style.figure(narrow, figsize=size, **shape)
+    first, *others = np.ravel(axes)
     for name, record in records.items():
         relative = record["value"] / record["value"].iloc[0]
-        left.step(record["date"], relative, where="post", color=_COLOUR[name], lw=1.6)
-        left.annotate(
+        first.step(record["date"], relative, where="post", color=_COLOUR[name], lw=1.6)
+        first.annotate(
             name,
             (record["date"].iloc[-1], relative.iloc[-1]),
-            (-4, 5 if name != "transistors" else -14),
+            (-4, -16 if name == "transistors" else 6),
             textcoords="offset points",
             ha="right",
             color=_COLOUR[name],
         )
-    left.set(yscale="log", xlim=(1970, 2028), ylim=(0.5, 3e8))
-    left.set_xlabel("year")
-    left.set_ylabel("best so far, over the first of its record")
-    _title(left, "One law, three paces", 40)
-    for name, table in gains.items():
+    first.set(yscale="log", xlim=(1970, 2030), ylim=(0.5, 3e8))
+    first.set_yticks([1, 1e2, 1e4, 1e6, 1e8])
+    first.set_xlabel("year")
+    first.set_ylabel("best so far, over the first")
+    _title(first, "Three records", 40)
+    for ax, (name, table) in zip(others, gains.items(), strict=True):
         colour = _COLOUR[name]
-        right.plot(table["start"], table["promised"], color=colour, lw=1, ls=(0, (3, 2)))
-        right.plot(table["start"], table["realised"], "o-", color=colour, lw=1.4, ms=4)
-    right.axhline(1, color=style.INK, lw=0.9)
-    first = min(table["start"].min() for table in gains.values())
-    right.set(xlim=(first - 1, 2025), ylim=(0.6, 2.6))
-    right.text(first - 0.6, 0.98, "starting at once", va="top", color=style.MUTED)
-    for name, table in gains.items():
-        at = table.iloc[0 if name == "accelerators" else len(table) // 3]
-        shift = (4, 6) if name == "accelerators" else (4, -16)
-        right.annotate(
-            name,
-            (at["start"], at["realised"]),
-            shift,
-            textcoords="offset points",
-            color=_COLOUR[name],
-            ha="center" if name == "accelerators" else "left",
-        )
-    right.set_xlabel("year of the decision")
-    right.set_ylabel("run time over time to the finish")
-    lost = _first_loss(gains["single thread"])
-    _title(right, f"On one thread, who waited in {lost} finished later", 40)
+        ax.plot(table["start"], table["promised"], color=style.MUTED, lw=1.4, ls=(0, (3, 2)))
+        ax.plot(table["start"], table["realised"], "o-", color=colour, lw=1.4, ms=4.5)
+        ax.axhline(1, color=style.INK, lw=0.9)
+        ax.set(ylim=(0.6, 2.5))
+        ax.set_xlabel("year of the decision")
+        ax.set_ylabel("gain over starting at once")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        _title(ax, _verdict(name, table), 40)
+    _name_lines(others[0], gains["single thread"])
     return fig
+
+
+def _name_lines(ax: Axes, table: pd.DataFrame) -> None:
+    """Say once which line is the promise and which the truth."""
+    peak = table.loc[table["promised"].idxmax()]
+    style_text = {"textcoords": "offset points", "va": "center"}
+    ax.annotate("promised", (peak["start"], peak["promised"]), (14, 2), **style_text)
+    lowest = table.loc[table["realised"].idxmin()]
+    at = (lowest["start"], lowest["realised"])
+    ax.annotate("realised", at, (8, -6), color=_COLOUR["single thread"], **style_text)
+
+
+def _verdict(name: str, table: pd.DataFrame) -> str:
+    """What a panel shows, from its table."""
+    if name == "single thread":
+        return f"Single thread: lost in {_first_loss(table)}"
+    low, high = table["realised"].min(), table["realised"].max()
+    return f"{name.capitalize()}: a gain of {low:.1f} to {high:.1f}"
 
 
 def _first_loss(table: pd.DataFrame) -> int:
@@ -123,7 +133,7 @@ def history_figure_alt(
         for name, table in gains.items()
     )
     return (
-        f"Left: records of hardware on a logarithmic axis: {grown}. Right: gain of waiting over "
+        f"First, records of hardware on a logarithmic axis: {grown}. Then the gain of waiting over "
         f"starting at once, by year of the decision: {told}. For one thread it first falls below "
         f"one in {_first_loss(gains['single thread'])}."
     )
@@ -147,52 +157,51 @@ def phase_figure(
     ax.fill_betweenx(use, FALLS[0], lines[0], color=style.NETWORK, alpha=0.12)
     for payback, line in zip(PAYBACKS, lines, strict=True):
         ax.plot(line, use, color=style.INK, lw=1.5)
-        if FALLS[0] < line[-6] < FALLS[1]:
-            place = 36 if narrow else 42
-            text = f"pays back in {engineering(12 / payback, digits=2)} months"
-            ax.annotate(
-                text,
-                (line[place], use[place]),
-                (-3, 3),
-                textcoords="offset points",
-                rotation=_slope(narrow),
-                rotation_mode="anchor",
-                ha="center",
-                fontsize=7 if narrow else 8,
-            )
+        ax.annotate(
+            f"{engineering(12 / payback, digits=2)} months",
+            (line[44], use[44]),
+            (-2, 3),
+            textcoords="offset points",
+            rotation=_slope(narrow),
+            rotation_mode="anchor",
+            ha="center",
+            fontsize=7.5 if narrow else 8.5,
+        )
     for row in published.itertuples():
         if row.quantity == "price":
             ax.axvline(row.factor, color=style.COMPUTE, lw=0.9, ls=(0, (3, 2)))
+            name = "" if narrow else f"{_SHORT.get(row.label, row.label)}\n"
             ax.annotate(
-                f"{row.label}, {engineering(row.factor, digits=2)}×",
-                (row.factor, USES[0]),
-                (-3, 5),
+                f"{name}{engineering(row.factor, digits=2)}×",
+                (row.factor, USES[1]),
+                ({"slowest task": -1, "score of 42 in MMLU": 1}.get(row.label, 0), 3),
                 textcoords="offset points",
-                rotation=90,
-                ha="right",
+                ha={"slowest task": "right", "score of 42 in MMLU": "left"}.get(row.label, "center"),
                 va="bottom",
                 color=style.COMPUTE,
-                fontsize=7.5 if narrow else 8.5,
+                fontsize=8,
             )
         else:
             ax.axhline(row.factor, color=style.ENERGY, lw=0.9, ls=(0, (3, 2)))
             ax.annotate(
                 f"{row.label}, {engineering(row.factor, digits=2)}×",
-                (FALLS[1], row.factor),
-                (-3, 3),
+                (FALLS[1] if row.factor == 1 else 1.5, row.factor),
+                (-3 if row.factor == 1 else 0, 3),
                 textcoords="offset points",
-                ha="right",
+                ha="right" if row.factor == 1 else "left",
                 va="bottom",
                 color=style.ENERGY,
                 fontsize=7.5 if narrow else 8.5,
             )
-    ax.text(1.15, 70, "repair,\nnow or later", color=style.NETWORK, fontweight="bold", va="top")
-    ax.text(110, 2.2, "never by hand", color=style.MEMORY, fontweight="bold", va="center")
+    bold = {"fontweight": "bold", "va": "center"}
+    ax.text(1.7, 22, "repair,\nnow or later", color=style.NETWORK, **bold)
+    ax.text(70 if narrow else 90, 0.6 if narrow else 2.2, "never by hand", color=style.MEMORY, **bold)
     ax.set_xlabel("factor by which the price falls in a year")
     ax.set_ylabel("factor by which use grows in a year")
     style.unit_axis(ax.xaxis)
     style.unit_axis(ax.yaxis)
-    _title(ax, "A repair pays only while use keeps up with the falling price", 40 if narrow else 90)
+    finding = "A repair pays only while use keeps up with the falling price"
+    _title(ax, finding, 40 if narrow else 90, pad=18 if narrow else 30)
     return fig
 
 
@@ -206,12 +215,13 @@ def _boundary(payback: float, use: Any, rates: Mapping[str, float]) -> Any:
     return np.exp(flip * YEAR)
 
 
+_SHORT = {"score of 42 in MMLU": "MMLU 42", "hardware alone": "hardware", "GPT-4 on science": "GPT-4"}
 _FIXED = ("discount_rate", "fix_decline", "retirement_hazard", "arrival_hazard")
 
 
 def _slope(narrow: bool) -> float:
     """Angle of a line of equal decades on the axes as drawn, roughly."""
-    wide, high = (2.7, 3.6) if narrow else (6.3, 3.6)
+    wide, high = (2.75, 3.6) if narrow else (6.3, 3.6)
     per_x = wide / np.log10(FALLS[1] / FALLS[0])
     per_y = high / np.log10(USES[1] / USES[0])
     return float(np.degrees(np.arctan2(per_y, per_x)))

@@ -24,7 +24,6 @@ from tokenwall.waiting import (
     rented_finish,
     slacking_threshold,
     user_cost,
-    waiting_gain,
 )
 
 if TYPE_CHECKING:
@@ -34,14 +33,14 @@ LONGEST, HIGHEST = 12.0, 16.0
 FALLS, PAYBACKS = (1.0, 1000.0), (0.05, 20.0)
 NEVER = "never by hand: the bill melts before the repair can pay"
 SLACK_SLIDERS = (
-    Slider("job_years", "The job on a machine bought today", "year", 0.5, 15, 5, "linear", step=0.1),
-    Slider("doubling_years", "Speed at the same price doubles in", "year", 0.5, 25, 1.5),
+    Slider("job_years", "The job on a machine bought today", "years", 0.5, 15, 5, "linear", step=0.1),
+    Slider("doubling_years", "Speed at the same price doubles in", "years", 0.5, 25, 1.5),
 )
 PHASE_SLIDERS = (
-    Slider("fall", "Price falls in a year by a factor of", "1", *FALLS, 4),
-    Slider("payback", "Repair saves its cost, times a year", "1/year", *PAYBACKS, 1),
+    Slider("fall", "Price falls in a year by a factor of", "1", *FALLS, 1.4),
+    Slider("payback", "Repair saves its cost", "times a year", *PAYBACKS, 1),
     Slider("use", "Use grows in a year by a factor of", "1", 1, 100, 2),
-    Slider("promise", "A free repair is expected in", "year", 0.3, 100, 1 / ASSUMED["arrival_hazard"][0]),
+    Slider("promise", "A free repair is expected in", "years", 0.3, 100, 1 / ASSUMED["arrival_hazard"][0]),
 )
 
 
@@ -83,18 +82,18 @@ def slacking() -> Board:
     moves: list[Move] = [
         Curve("finish", x=("wait_years", np.linspace(0, LONGEST, 121)), y=curve),
         HLine("now", y=job_years),
-        Text("now-label", y=job_years, value=job_years, unit="year", template="start now: {}"),
+        Text("now-label", y=job_years, value=job_years, unit="years", template="start now: {}"),
         HLine("rent", y=rent),
-        Text("rent-label", y=rent - 0.75, value=rent, unit="year", template="rent all the time: {}"),
+        Text("rent-label", y=rent - 0.75, value=rent, unit="years", template="rent all the time: {}"),
         Marker("best", x=best, y=first),
-        Text("best-label", x=best + 0.2, y=first - 0.15, value=best, unit="year", template="wait {}"),
+        Text("best-label", x=best + 0.2, y=first - 0.15, value=best, unit="years", template="wait {}"),
     ]
     readouts = [
-        Readout("Best wait", best, "year"),
-        Readout("Finish after the best wait", first, "year"),
+        Readout("Best wait", best, "years"),
+        Readout("Finish after the best wait", first, "years"),
         Readout("Share of the time saved", 1 - first / job_years),
-        Readout("Shortest job that should wait", slacking_threshold(doubling) / YEAR, "year"),
-        Readout("Finish when always renting the newest", rent, "year"),
+        Readout("Shortest job that should wait", slacking_threshold(doubling) / YEAR, "years"),
+        Readout("Finish when always renting the newest", rent, "years"),
     ]
     chip, core = facts("gpu-price-performance"), facts("one-core")
     paces = {
@@ -197,13 +196,13 @@ def phases() -> Board:
         psi, log(fall) / YEAR, usage_growth=grown, retirement_hazard=retirement, **common
     )
     readouts = [
-        Readout("Repair after", later, "year", missing=NEVER),
+        Readout("Repair after", later, "years", missing=NEVER),
         Readout("Repair at once if it saves its cost", height, "times a year"),
         Readout("Never, once the price falls yearly by more than", exp(flip * YEAR), "times"),
         Readout(
             "Do not repair today if a free repair is expected within",
             1 / Max(chance * YEAR, 0),
-            "year",
+            "years",
             missing="without a promise it should not be repaired today either",
         ),
     ]
@@ -218,7 +217,7 @@ def phases() -> Board:
     alt = (
         "Times a year that a repair saves its cost over the yearly fall of the price, both "
         "logarithmic. At the top: repair now. At the lower left: later; at the lower right: never. "
-        f"At the defaults the point lies at a fall of 4 and one saving of the cost a year; the bar "
+        f"At the defaults the point lies at a fall of 1.4 and one saving of the cost a year; the bar "
         f"for repairing now is {at[0]:.2f} there, and later turns into never at a fall of "
         f"{at[1]:.1f} a year."
     )
