@@ -109,6 +109,7 @@ def finish_time(
         48.0
 
     Source: gottbrath1999, section 2
+    Derivation: book/culture/waiting.ipynb
     """
     return wait + job_time / waiting_gain(wait, doubling_time)
 
@@ -291,9 +292,7 @@ def hardware_share(
 
 
 @equation
-def payback_rate(
-    saved_fraction: Fraction, bill_rate: UsdPerSecond, *, fix_cost: Usd
-) -> PerSecond:
+def payback_rate(saved_fraction: Fraction, bill_rate: UsdPerSecond, *, fix_cost: Usd) -> PerSecond:
     """What a repair saves in a time, as a multiple of what it costs, at today's prices [1/s].
 
     Its inverse is the simple payback time. Says nothing about how the saving will grow or shrink.
@@ -606,7 +605,10 @@ def hazard_flip(
 
 @equation
 def arrival_belief(
-    promise_probability: Probability, wait: NonnegativeSecond, *, arrival_hazard: NonnegativePerSecond
+    promise_probability: Probability,
+    wait: NonnegativeSecond,
+    *,
+    arrival_hazard: NonnegativePerSecond,
 ) -> Probability:
     """Belief that a promised repair will ever come, after it has not come for a while [1].
 

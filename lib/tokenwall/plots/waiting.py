@@ -91,11 +91,11 @@ def history_figure(
 def _name_lines(ax: Axes, table: pd.DataFrame) -> None:
     """Say once which line is the promise and which the truth."""
     peak = table.loc[table["promised"].idxmax()]
-    style_text = {"textcoords": "offset points", "va": "center"}
-    ax.annotate("promised", (peak["start"], peak["promised"]), (14, 2), **style_text)
+    words: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+    ax.annotate("promised", (peak["start"], peak["promised"]), (14, 2), **words)
     lowest = table.loc[table["realised"].idxmin()]
     at = (lowest["start"], lowest["realised"])
-    ax.annotate("realised", at, (8, -6), color=_COLOUR["single thread"], **style_text)
+    ax.annotate("realised", at, (8, -6), color=_COLOUR["single thread"], **words)
 
 
 def _verdict(name: str, table: pd.DataFrame) -> str:
@@ -170,13 +170,14 @@ def phase_figure(
     for row in published.itertuples():
         if row.quantity == "price":
             ax.axvline(row.factor, color=style.COMPUTE, lw=0.9, ls=(0, (3, 2)))
+            side = _SIDES.get(row.label, "center")
             name = "" if narrow else f"{_SHORT.get(row.label, row.label)}\n"
             ax.annotate(
                 f"{name}{engineering(row.factor, digits=2)}×",
                 (row.factor, USES[1]),
-                ({"slowest task": -1, "score of 42 in MMLU": 1}.get(row.label, 0), 3),
+                ({"right": -1, "left": 1}.get(side, 0), 3),
                 textcoords="offset points",
-                ha={"slowest task": "right", "score of 42 in MMLU": "left"}.get(row.label, "center"),
+                ha=side,
                 va="bottom",
                 color=style.COMPUTE,
                 fontsize=8,
@@ -195,7 +196,8 @@ def phase_figure(
             )
     bold = {"fontweight": "bold", "va": "center"}
     ax.text(1.7, 22, "repair,\nnow or later", color=style.NETWORK, **bold)
-    ax.text(70 if narrow else 90, 0.6 if narrow else 2.2, "never by hand", color=style.MEMORY, **bold)
+    place = (70, 0.6) if narrow else (90, 2.2)
+    ax.text(*place, "never by hand", color=style.MEMORY, **bold)
     ax.set_xlabel("factor by which the price falls in a year")
     ax.set_ylabel("factor by which use grows in a year")
     style.unit_axis(ax.xaxis)
@@ -215,7 +217,13 @@ def _boundary(payback: float, use: Any, rates: Mapping[str, float]) -> Any:
     return np.exp(flip * YEAR)
 
 
-_SHORT = {"score of 42 in MMLU": "MMLU 42", "hardware alone": "hardware", "GPT-4 on science": "GPT-4"}
+_SHORT = {
+    "score of 42 in MMLU": "MMLU 42",
+    "hardware alone": "hardware",
+    "GPT-4 on science": "GPT-4",
+}
+# Two falls that lie side by side.
+_SIDES = {"slowest task": "right", "score of 42 in MMLU": "left"}
 _FIXED = ("discount_rate", "fix_decline", "retirement_hazard", "arrival_hazard")
 
 

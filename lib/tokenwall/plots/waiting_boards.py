@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sympy import Max, Min, Symbol, exp, log, sqrt
+from sympy import Max, Min, Symbol, exp, log, sqrt, symbols
 
 from tokenwall import style
 from tokenwall.data.facts import facts
 from tokenwall.explorable import Area, Curve, HLine, Marker, Move, Preset, Readout, Slider, Text
 from tokenwall.plots.board import Board
-from tokenwall.plots.waiting_tables import ASSUMED, YEAR, published_rates
-from tokenwall.units import engineering, to_si
+from tokenwall.plots.waiting_tables import ASSUMED, YEAR, published_rates, task_arrivals
+from tokenwall.units import engineering
 from tokenwall.waiting import (
     best_wait,
     bill_decay,
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 
 LONGEST, HIGHEST = 12.0, 16.0
 FALLS, PAYBACKS = (1.0, 1000.0), (0.05, 20.0)
+MEAN_ARRIVAL = 1 / ASSUMED["arrival_hazard"][0]
 NEVER = "never by hand: the bill melts before the repair can pay"
 SLACK_SLIDERS = (
-    Slider("job_years", "The job on a machine bought today", "years", 0.5, 15, 5, "linear", step=0.1),
+    Slider("job_years", "The job on a machine of today", "years", 0.5, 15, 5, "linear", step=0.1),
     Slider("doubling_years", "Speed at the same price doubles in", "years", 0.5, 25, 1.5),
 )
 PHASE_SLIDERS = (
     Slider("fall", "Price falls in a year by a factor of", "1", *FALLS, 1.4),
     Slider("payback", "Repair saves its cost", "times a year", *PAYBACKS, 1),
     Slider("use", "Use grows in a year by a factor of", "1", 1, 100, 2),
-    Slider("promise", "A free repair is expected in", "years", 0.3, 100, 1 / ASSUMED["arrival_hazard"][0]),
+    Slider("promise", "A free repair is expected in", "years", 0.3, 100, MEAN_ARRIVAL),
 )
 
 
@@ -73,7 +74,7 @@ def slack_axes(*, narrow: bool = False) -> Figure:
 
 def slacking() -> Board:
     """The slacking dial: best wait, threshold and what renting would do."""
-    job_years, doubling_years = Symbol("job_years", positive=True), Symbol("doubling_years", positive=True)
+    job_years, doubling_years = symbols("job_years doubling_years", positive=True)
     wait_years = Symbol("wait_years", nonnegative=True)
     job, doubling = job_years * YEAR, doubling_years * YEAR
     best, first = best_wait(job, doubling) / YEAR, earliest_finish(job, doubling) / YEAR
@@ -84,9 +85,9 @@ def slacking() -> Board:
         HLine("now", y=job_years),
         Text("now-label", y=job_years, value=job_years, unit="years", template="start now: {}"),
         HLine("rent", y=rent),
-        Text("rent-label", y=rent - 0.75, value=rent, unit="years", template="rent all the time: {}"),
+        Text("rent-label", y=rent - 0.75, value=rent, unit="years", template="always rent: {}"),
         Marker("best", x=best, y=first),
-        Text("best-label", x=best + 0.2, y=first - 0.15, value=best, unit="years", template="wait {}"),
+        Text("best-label", best + 0.2, first - 0.15, best, unit="years", template="wait {}"),
     ]
     readouts = [
         Readout("Best wait", best, "years"),
@@ -104,7 +105,8 @@ def slacking() -> Board:
         "FLOP/s for a dollar, GPUs for learning": chip["learning_doubling_time"],
     }
     presets = [
-        Preset("pace", label, {"doubling_years": float(time) / YEAR}) for label, time in paces.items()
+        Preset("pace", label, {"doubling_years": float(time) / YEAR})
+        for label, time in paces.items()
     ]
     at = [float(e.subs({job_years: 5, doubling_years: 1.5})) for e in (best, first, rent)]
     alt = (
@@ -177,13 +179,13 @@ def phases() -> Board:
     height, low, high = bar * YEAR, *PAYBACKS
     over = Symbol("fall", positive=True)
     rising = Min(1, Max(0, (log(turn) - log(over)) * 400))
-    grid, unit = ("fall", np.geomspace(*FALLS, 361)), Symbol("part", positive=True)
+    grid, part = ("fall", np.geomspace(*FALLS, 361)), Symbol("part", positive=True)
     corner = Max(height.subs(fall, turn), low)
     moves: list[Move] = [
         Area("now", x=grid, low=Min(Max(height, low), high), high=high),
         Area("later", x=grid, low=low, high=low * (Min(Max(height, low), high) / low) ** rising),
         Curve("hurdle", x=grid, y=Max(height, low)),
-        Curve("flip", x=("part", np.linspace(1e-9, 1, 3)), y=low * (corner / low) ** unit, along=turn),
+        Curve("flip", ("part", np.linspace(1e-9, 1, 3)), low * (corner / low) ** part, along=turn),
         Marker("here", x=fall, y=payback),
         Text("later-name", x=sqrt(turn)),
         Text("never-name", x=sqrt(Min(turn, 300) * FALLS[1])),
@@ -213,12 +215,13 @@ def phases() -> Board:
         "cheaper": ASSUMED["fix_decline"][0],
     }
     defaults = {s.name: s.default for s in PHASE_SLIDERS} | fixed
-    at = [float(e.subs({Symbol(k, positive=True): v for k, v in defaults.items()})) for e in (height, turn)]
+    setting = {Symbol(name, positive=True): value for name, value in defaults.items()}
+    at = [float(expression.subs(setting)) for expression in (height, turn)]
     alt = (
         "Times a year that a repair saves its cost over the yearly fall of the price, both "
         "logarithmic. At the top: repair now. At the lower left: later; at the lower right: never. "
-        f"At the defaults the point lies at a fall of 1.4 and one saving of the cost a year; the bar "
-        f"for repairing now is {at[0]:.2f} there, and later turns into never at a fall of "
+        "At the defaults the point lies at a fall of 1.4 and one saving of the cost a year; the "
+        f"bar for repairing now is {at[0]:.2f} there, and later turns into never at a fall of "
         f"{at[1]:.1f} a year."
     )
     caption = (
@@ -245,14 +248,12 @@ def _price_presets() -> list[Preset]:
 
 def _promise_presets() -> list[Preset]:
     """The free repair as a trend of task lengths dates it, and the two extremes."""
-    trend = facts("ai-time-horizon")
-    hours = {"A month's work": 167.0, "A year's work": 2000.0}
     made = [
         Preset(
             "promise",
             f"{label}, by the trend of task lengths",
-            {"promise": float(np.log2(time * to_si(1, "hour") / trend["horizon"]) * trend["doubling_time"] / YEAR)},
+            {"promise": time / YEAR},
         )
-        for label, time in hours.items()
+        for label, time in task_arrivals().items()
     ]
     return [*made, Preset("promise", "Nobody will do it for free", {"promise": 100.0})]

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.constants import Julian_year
 
-from tokenwall.data.facts import facts, interval
+from tokenwall.data.facts import facts
 from tokenwall.data.trends import accelerators, doubling_time, frontier, series
+from tokenwall.units import to_si
 from tokenwall.waiting import (
     best_wait,
     bill_decay,
-    fix_value,
+    fix_hurdle,
     growth_rate,
     user_cost,
     waiting_gain,
@@ -109,6 +110,20 @@ def published_rates() -> pd.DataFrame:
         ),
     ]
     return pd.DataFrame(rows, columns=["label", "quantity", "factor", "source"])
+
+
+# Working hours of a person.
+TASKS = {"A month's work": 167.0, "A year's work": 2000.0}
+
+
+def task_arrivals() -> dict[str, float]:
+    """Time until models finish a task half of the time, if the trend of task lengths goes on [s].
+
+    Counted from the date of the trend's last point, early 2025.
+    """
+    trend = facts("ai-time-horizon")
+    lengths = {label: to_si(hours, "hour") / trend["horizon"] for label, hours in TASKS.items()}
+    return {label: math.log2(more) * trend["doubling_time"] for label, more in lengths.items()}
 
 
 def histories() -> dict[str, pd.DataFrame]:
@@ -263,38 +278,7 @@ def decisions(rates: Mapping[str, Array]) -> pd.Series:
     Args:
         rates: as `uncertain_rates` draws them.
     """
-    from tokenwall.waiting import fix_hurdle
-
     rate = costs(rates)
     now = rates["payback_rate"] >= fix_hurdle(**rate)
     later = ~now & (rate["user_cost"] > rate["bill_decay"])
     return pd.Series({"now": now.mean(), "later": later.mean(), "never": (~now & ~later).mean()})
-
-
-def spread(key: str, quantity: str) -> tuple[float, float, float]:
-    """Gain of one year of waiting, with its interval, from a published doubling time.
-
-    Args:
-        key: as in facts.csv.
-        quantity: a doubling time.
-    """
-    value, low, high = (float(waiting_gain(YEAR, time)) for time in interval(key, quantity))
-    return value, high, low
-
-
-def value_now(rates: Mapping[str, Array]) -> Array:
-    """Value of repairing at once in each world that gives it a finite one, else infinite [1].
-
-    Args:
-        rates: as `uncertain_rates` draws them.
-    """
-    rate = costs(rates)
-    finite = rate["bill_decay"] > 0
-    values = np.full(len(finite), np.inf)
-    values[finite] = fix_value(
-        0.0,
-        rates["payback_rate"][finite],
-        user_cost=rate["user_cost"][finite],
-        bill_decay=rate["bill_decay"][finite],
-    )
-    return values
