@@ -178,7 +178,7 @@ def explorables():
             "phases",
             kind="sandbox",
             draw=lambda narrow: boards.phase_axes(narrow=narrow),
-            controls=boards.PHASE_SLIDERS,
+            controls=boards.phase_sliders(),
             moves=board.moves,
             readouts=board.readouts,
             presets=board.presets,

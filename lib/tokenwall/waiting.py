@@ -288,7 +288,7 @@ def hardware_share(
     Source: own derivation
     Derivation: book/culture/waiting.ipynb
     """
-    return log(waiting_gain(span, doubling_time)) / log(growth_factor)
+    return span * log(2) / (doubling_time * log(growth_factor))
 
 
 @equation

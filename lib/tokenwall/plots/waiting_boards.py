@@ -37,12 +37,6 @@ SLACK_SLIDERS = (
     Slider("job_years", "The job on a machine of today", "years", 0.5, 15, 5, "linear", step=0.1),
     Slider("doubling_years", "Speed at the same price doubles in", "years", 0.5, 25, 1.5),
 )
-PHASE_SLIDERS = (
-    Slider("fall", "Price falls in a year by a factor of", "1", *FALLS, 1.4),
-    Slider("payback", "Repair saves its cost", "times a year", *PAYBACKS, 1),
-    Slider("use", "Use grows in a year by a factor of", "1", 1, 100, 2),
-    Slider("promise", "A free repair is expected in", "years", 0.3, 100, MEAN_ARRIVAL),
-)
 
 
 def slack_axes(*, narrow: bool = False) -> Figure:
@@ -119,6 +113,17 @@ def slacking() -> Board:
     return Board(moves, readouts, presets, {}, alt, [], caption)
 
 
+def phase_sliders() -> tuple[Slider, ...]:
+    """The board's sliders; they start at the fall that hardware alone explains."""
+    hardware = float(published_rates().set_index("label")["factor"]["hardware alone"])
+    return (
+        Slider("fall", "Price falls yearly by a factor of", "1", *FALLS, hardware),
+        Slider("payback", "Repair saves its cost", "times a year", *PAYBACKS, 1),
+        Slider("use", "Use grows yearly by a factor of", "1", 1, 100, 2),
+        Slider("promise", "A free repair is expected in", "years", 0.3, 100, MEAN_ARRIVAL),
+    )
+
+
 def phase_axes(*, narrow: bool = False) -> Figure:
     """Empty axes of the three fates: payback rate over the fall of the price.
 
@@ -144,7 +149,7 @@ def phase_axes(*, narrow: bool = False) -> Figure:
         ax.annotate(
             engineering(row.factor, digits=2) + "×",
             (row.factor, PAYBACKS[0]),
-            (0, 7),
+            (0, 13),
             textcoords="offset points",
             ha="right" if row.factor == 9 else "left" if row.factor == 10 else "center",
             color=style.MUTED,
@@ -214,7 +219,7 @@ def phases() -> Board:
         "retirement": ASSUMED["retirement_hazard"][0],
         "cheaper": ASSUMED["fix_decline"][0],
     }
-    defaults = {s.name: s.default for s in PHASE_SLIDERS} | fixed
+    defaults = {slider.name: slider.default for slider in phase_sliders()} | fixed
     setting = {Symbol(name, positive=True): value for name, value in defaults.items()}
     at = [float(expression.subs(setting)) for expression in (height, turn)]
     alt = (
@@ -239,6 +244,7 @@ def _price_presets() -> list[Preset]:
         for row in rows.itertuples()
         if row.quantity == "price"
     ]
+    made.append(Preset("use", "the example, 2×", {"use": 2.0}))
     return made + [
         Preset("use", f"{row.label}, {engineering(row.factor, digits=2)}×", {"use": row.factor})
         for row in rows.itertuples()
@@ -256,4 +262,5 @@ def _promise_presets() -> list[Preset]:
         )
         for label, time in task_arrivals().items()
     ]
-    return [*made, Preset("promise", "Nobody will do it for free", {"promise": 100.0})]
+    example = Preset("promise", "The example", {"promise": MEAN_ARRIVAL})
+    return [example, *made, Preset("promise", "Nobody will do it for free", {"promise": 100.0})]
