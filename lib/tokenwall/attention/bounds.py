@@ -50,7 +50,7 @@ def attention_tile(
 
     Example:
         >>> float(attention_tile(102400, 128))
-        97.0
+        85.0
 
     Source: own derivation
     Derivation: book/mitigations/attention.ipynb
@@ -164,8 +164,8 @@ def tiling_gain(
     Limits: one query row, next to no gain; a tile as long as half a vector, twice.
 
     Example:
-        >>> float(tiling_gain(97, 128))
-        2.52
+        >>> float(tiling_gain(85, 128))
+        2.33
 
     Source: own derivation
     Derivation: book/mitigations/attention.ipynb

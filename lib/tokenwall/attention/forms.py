@@ -61,8 +61,8 @@ def naive_traffic(
 
     Example:
         >>> float(naive_traffic(8192, 8192, head_size=128,
-        ...     query_tile=97, fast_memory=102400)) / 1e6
-        897.
+        ...     query_tile=85, fast_memory=102400)) / 1e6
+        948.
 
     Source: dao2022, algorithm 0 and theorem 2
     Derivation: book/mitigations/attention.ipynb
@@ -149,8 +149,8 @@ def queries_outer_traffic(
     traffic.
 
     Example:
-        >>> float(queries_outer_traffic(8192, 8192, head_size=128, query_tile=97)) / 1e6
-        361.
+        >>> float(queries_outer_traffic(8192, 8192, head_size=128, query_tile=85)) / 1e6
+        411.
 
     Source: dao2023, algorithm 1
     Derivation: book/mitigations/attention.ipynb
@@ -319,7 +319,7 @@ def recomputed_backward_traffic(
 
     Example:
         >>> float(recomputed_backward_traffic(1024, 1024, head_size=64, key_tile=64)) / 1e6
-        9.64
+        9.37
 
     Source: dao2022, algorithm 4
     Derivation: book/mitigations/attention.ipynb

@@ -1,5 +1,11 @@
 """The rows that chapters add to the ledger, one module a part of the argument."""
 
+from tokenwall.ledger_rows.attention import (
+    PROMPT,
+    prefill_times,
+    tiled_decode_row,
+    tiled_prefill_row,
+)
 from tokenwall.ledger_rows.light import (
     light_bound,
     light_row,
@@ -29,6 +35,7 @@ from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 __all__ = [
     "CONTEXT",
     "ENGINE",
+    "PROMPT",
     "RECORD",
     "RECORD_MACHINE",
     "RECORD_MODEL",
@@ -41,11 +48,14 @@ __all__ = [
     "light_row",
     "no_time_lost_row",
     "one_user",
+    "prefill_times",
     "rack_radius",
     "reading_rate",
     "shards",
     "side_by_side_row",
     "stack_density",
+    "tiled_decode_row",
+    "tiled_prefill_row",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",

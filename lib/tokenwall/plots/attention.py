@@ -1,0 +1,245 @@
+"""Figures of the attention chapter: bytes against bounds, what shares a sweep, speeds met.
+
+Each figure is a function of a table from `tokenwall.plots.attention_tables`; its `_alt` twin says
+the same in words, composed from the same table.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tokenwall import style
+from tokenwall.units import engineering
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {
+    "three passes": style.MEMORY,
+    "keys stay": style.NETWORK,
+    "queries stay": style.COMPUTE,
+}
+MARKERS = {"three passes": "s", "keys stay": "D", "queries stay": "o"}
+AXES = {
+    "tokens": ("tokens", "1"),
+    "head_size": ("numbers in a vector", "1"),
+    "fast_memory": ("fast memory", "B"),
+}
+
+
+def _title(ax: Axes, text: str, narrow: bool) -> None:
+    ax.set_title(textwrap.fill(text, 38 if narrow else 92))
+
+
+def sweep_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
+    """Bytes counted by the running code over three sizes, on lines of the closed forms.
+
+    Args:
+        table: as `sweep_table` makes it.
+        narrow: for a phone's width.
+    """
+    size = (style.NARROW[0], 9.6) if narrow else (style.WIDE[0], 3.9)
+    shape = {"nrows": 3} if narrow else {"ncols": 3, "sharey": True}
+    fig, axes = style.figure(narrow, figsize=size, **shape)
+    for ax, (sweep, (label, unit)) in zip(axes, AXES.items(), strict=True):
+        rows = table[table["sweep"] == sweep]
+        ax.set(xscale="log", yscale="log", ylim=(1.5e4, 4e8))
+        for name, part in rows.groupby("algorithm", sort=False):
+            ax.plot(part["x"], part["formula"], color=COLOURS[name], lw=1.4)
+            ax.plot(part["x"], part["counted"], MARKERS[name], color=COLOURS[name], ms=5)
+        floors = rows.drop_duplicates("x")
+        ax.plot(floors["x"], floors["compulsory"], color=style.NEUTRAL, lw=1.2, ls=(0, (4, 2)))
+        ax.plot(floors["x"], floors["order"], color=style.NEUTRAL, lw=1.2, ls=(0, (1, 1.5)))
+        ticks = sorted(set(rows["x"]))
+        ax.set_xticks(ticks, [engineering(x, unit, digits=3) for x in ticks], rotation=30)
+        ax.xaxis.set_minor_locator(_no_ticks())
+        ax.set_xlabel(label)
+        ax.set_title({"tokens": "Longer text", "head_size": "Wider heads"}.get(sweep, "More room"))
+        style.unit_axis(ax.yaxis, "B")
+    if narrow:
+        for ax in axes:
+            ax.set_ylabel("bytes moved")
+    else:
+        axes[0].set_ylabel("bytes moved")
+    _name_lines(axes[0], table[table["sweep"] == "tokens"])
+    return fig
+
+
+def _no_ticks() -> object:
+    from matplotlib.ticker import NullLocator
+
+    return NullLocator()
+
+
+def _name_lines(ax: Axes, rows: pd.DataFrame) -> None:
+    first, last = rows["x"].min(), rows["x"].max()
+    at_end = rows[rows["x"] == last].set_index("algorithm")["formula"]
+    ax.text(first, at_end["three passes"] * 2.2, "three passes", color=style.MEMORY, va="center")
+    places = {"keys stay": 1.15e6, "queries stay": 6.0e4}
+    ax.text(first * 1.05, places["keys stay"], "keys stay", color=style.NETWORK)
+    ax.text(700, 4.2e6, "queries\nstay", color=style.COMPUTE, va="top", ha="left")
+    floors = rows[rows["x"] == last].iloc[0]
+    ax.text(last, floors["compulsory"] * 0.62, "in and out\nonce", color=style.NEUTRAL, ha="right",
+            va="top")
+    ax.text(430, 5.2e4, "least,\nup to a factor", color=style.NEUTRAL, va="top")
+
+
+def sweep_figure_alt(table: pd.DataFrame) -> str:
+    """The figure in words.
+
+    Args:
+        table: as `sweep_table` makes it.
+    """
+    off = int((table["counted"] != table["formula"]).sum())
+    parts = []
+    for sweep, (label, unit) in AXES.items():
+        rows = table[table["sweep"] == sweep]
+        ends = rows[rows["x"].isin([rows["x"].min(), rows["x"].max()])]
+        for name, part in ends.groupby("algorithm", sort=False):
+            first, last = (engineering(b, "B") for b in part["counted"])
+            span = " to ".join(engineering(x, unit) for x in part["x"])
+            parts.append(f"{name}, {label} {span}: {first} to {last}")
+    return (
+        f"Three panels of bytes moved, logarithmic. {len(table) - off} of {len(table)} counted "
+        f"points lie exactly on the lines of the closed forms. {'; '.join(parts)}. A dashed line "
+        "marks inputs and results moved once, a dotted one the order of the lower bound."
+    )
+
+
+def gain_figure(table: pd.DataFrame, marks: dict[str, float], *, narrow: bool = False) -> Figure:
+    """How many times less tiled attention moves, over the query rows that share a sweep.
+
+    Args:
+        table: as `gain_table` makes it.
+        marks: names of numbers of rows.
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow)
+    top = float(table["gain"].max())
+    ax.set(xscale="log", xlim=(0.8, table["rows"].max() * 1.3), ylim=(0.9, top * 1.32))
+    ax.plot(table["rows"], table["gain"], color=style.COMPUTE)
+    tile = table.attrs["tile"]
+    ax.axvline(tile, color=style.MUTED, lw=1.1, ls=(0, (2, 2)))
+    ax.text(tile * 1.08, 0.95, f"a tile of {tile:.0f} rows", color=style.MUTED, va="bottom")
+    for name, rows in marks.items():
+        gain = float(np.interp(rows, table["rows"], table["gain"]))
+        ax.plot([rows], [gain], "o", color=style.COMPUTE)
+        right = rows > tile
+        ax.annotate(
+            f"{name}: {gain:.3g}",
+            (rows, gain),
+            (-4 if right else 2, 9),
+            textcoords="offset points",
+            ha="right" if right else "left",
+        )
+    _title(ax, "Tiling pays by the query rows that share a sweep of the keys", narrow)
+    ax.set_xlabel("query rows at a time")
+    ax.set_ylabel("bytes of three passes over bytes of tiles")
+    style.unit_axis(ax.xaxis, "1")
+    return fig
+
+
+def gain_figure_alt(table: pd.DataFrame, marks: dict[str, float]) -> str:
+    """The figure in words.
+
+    Args:
+        table: as `gain_table` makes it.
+        marks: names of numbers of rows.
+    """
+    at = table.attrs
+    found = [
+        f"{name} ({rows:.0f}), {np.interp(rows, table['rows'], table['gain']):.3g}"
+        for name, rows in marks.items()
+    ]
+    return (
+        f"Bytes of three passes over bytes of tiled attention for {at['keys']:,} keys, vectors of "
+        f"{at['head_size']} and {engineering(at['fast'], 'B')} of fast memory, over the query rows "
+        f"at a time, logarithmic. It rises from one until a tile of {at['tile']:.0f} rows is full "
+        f"and then stays. {'; '.join(found)}."
+    )
+
+
+DEVICE_COLOURS = {
+    "A100": style.ENERGY,
+    "B200": style.NETWORK,
+    "H100 PCIe": style.COMPUTE,
+    "RTX A5000": style.MEMORY,
+}
+
+
+def speed_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
+    """Published times over the least possible ones, naive and tiled, of each device.
+
+    Args:
+        table: as `speed_table` makes it.
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow, figsize=style.NARROW if narrow else (style.WIDE[0], 4.4))
+    ax.set(xscale="log", yscale="log", xlim=(3, 20), ylim=(3, 20))
+    ax.plot([3, 20], [3, 20], color=style.MUTED, lw=1.2, ls=(0, (4, 2)))
+    ax.text(3.2, 3.5, "as predicted", color=style.MUTED, rotation=38 if narrow else 28, va="bottom")
+    ax.fill_between([3, 20], [1.5, 10], [6, 40], color=style.MUTED, alpha=0.12, lw=0)
+    for device, rows in table.groupby("device"):
+        colour = DEVICE_COLOURS[device]
+        ax.plot(rows["predicted"], rows["measured"], "o", color=colour, ms=6)
+        if device in ("H100 PCIe", "B200"):
+            at, up, where = rows.loc[rows["predicted"].idxmax()], -9, "top"
+        else:
+            at, up, where = rows.loc[rows["measured"].idxmax()], 7, "bottom"
+        align = "right" if device == "RTX A5000" and narrow else "center"
+        ax.annotate(device, (at["predicted"], at["measured"]), (0, up), color=colour, ha=align,
+                    textcoords="offset points", va=where)
+    ticks = [3, 5, 10, 20]
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_locator(_no_ticks())
+        axis.set_ticks(ticks, [str(tick) for tick in ticks])
+    near = (table["measured"] / table["predicted"]).between(0.5, 2).sum()
+    _title(ax, f"{near} of {len(table)} published speed-ups lie within a factor of two", narrow)
+    ax.set_xlabel("speed-up of the bounds")
+    ax.set_ylabel("speed-up measured")
+    return fig
+
+
+def speed_figure_alt(table: pd.DataFrame) -> str:
+    """The figure in words.
+
+    Args:
+        table: as `speed_table` makes it.
+    """
+    parts = []
+    for device, rows in table.groupby("device"):
+        low, high = rows["predicted"].min(), rows["predicted"].max()
+        slow, fast = rows["measured"].min(), rows["measured"].max()
+        parts.append(
+            f"{device}, predicted {low:.2g} to {high:.2g}, measured {slow:.2g} to {fast:.2g}"
+        )
+    return (
+        "Measured over predicted speed-up of tiled attention, both logarithmic, with a line of "
+        f"equality and a band of a factor of two. {'; '.join(parts)}."
+    )
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """One line a device: medians of speed-ups and of times over their bounds.
+
+    Args:
+        table: as `speed_table` makes it.
+    """
+    import pandas as pd
+
+    lines = {
+        device: {
+            "runs": len(rows),
+            "predicted speed-up": f"{rows['predicted'].median():.1f}",
+            "measured": f"{rows['measured'].median():.1f}",
+            "naive time over its bound": f"{(rows['naive'] / rows['naive bound']).median():.1f}",
+            "tiled time over its bound": f"{(rows['fused'] / rows['fused bound']).median():.1f}",
+        }
+        for device, rows in table.groupby("device")
+    }
+    return pd.DataFrame(lines).T
