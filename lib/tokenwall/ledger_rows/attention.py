@@ -116,9 +116,7 @@ def tiled_decode_row(machine: Any, model: Any, context: Estimate, batch: float =
     tile = max(group, float(attention_tile(fast, size)))
 
     def gain(tokens: float) -> float:
-        naive = naive_traffic(
-            group, tokens, head_size=size, query_tile=tile, fast_memory=fast
-        )
+        naive = naive_traffic(group, tokens, head_size=size, query_tile=tile, fast_memory=fast)
         tiled = queries_outer_traffic(group, tokens, head_size=size, query_tile=tile)
         return float((weights + copies * naive) / (weights + copies * tiled))
 

@@ -84,8 +84,14 @@ def _name_lines(ax: Axes, rows: pd.DataFrame) -> None:
     ax.text(first * 1.05, places["keys stay"], "keys stay", color=style.NETWORK)
     ax.text(700, 4.2e6, "queries\nstay", color=style.COMPUTE, va="top", ha="left")
     floors = rows[rows["x"] == last].iloc[0]
-    ax.text(last, floors["compulsory"] * 0.62, "in and out\nonce", color=style.NEUTRAL, ha="right",
-            va="top")
+    ax.text(
+        last,
+        floors["compulsory"] * 0.62,
+        "in and out\nonce",
+        color=style.NEUTRAL,
+        ha="right",
+        va="top",
+    )
     ax.text(430, 5.2e4, "least,\nup to a factor", color=style.NEUTRAL, va="top")
 
 
@@ -192,8 +198,15 @@ def speed_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         else:
             at, up, where = rows.loc[rows["measured"].idxmax()], 7, "bottom"
         align = "right" if device == "RTX A5000" and narrow else "center"
-        ax.annotate(device, (at["predicted"], at["measured"]), (0, up), color=colour, ha=align,
-                    textcoords="offset points", va=where)
+        ax.annotate(
+            device,
+            (at["predicted"], at["measured"]),
+            (0, up),
+            color=colour,
+            ha=align,
+            textcoords="offset points",
+            va=where,
+        )
     ticks = [3, 5, 10, 20]
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_minor_locator(_no_ticks())

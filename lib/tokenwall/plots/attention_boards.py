@@ -147,7 +147,7 @@ TRAFFIC_SLIDERS = (
     ),
     Slider("fast_memory", "Fast memory", "B", 16384, 2.0**27, 102400.0),
 )
-MODELS = ("llama-3.1-8b", "gpt-2", "phi-2", "gemma-3-27b", "llama-3.1-405b")
+MODELS = ("llama-3.1-8b", "gpt-2-medium", "phi-3-mini", "gemma-2-9b", "llama-3.1-405b")
 
 
 def traffic_axes(*, narrow: bool = False) -> Figure:

@@ -139,9 +139,7 @@ def gain_table(keys: int, head_size: int, fast_memory: float) -> pd.DataFrame:
     """
     tile = float(attention_tile(fast_memory, head_size))
     rows = np.unique(np.round(np.geomspace(1, keys, 120)))
-    naive = naive_traffic(
-        rows, keys, head_size=head_size, query_tile=tile, fast_memory=fast_memory
-    )
+    naive = naive_traffic(rows, keys, head_size=head_size, query_tile=tile, fast_memory=fast_memory)
     tiled = queries_outer_traffic(rows, keys, head_size=head_size, query_tile=tile)
     table = pd.DataFrame({"rows": rows, "gain": naive / tiled})
     table.attrs |= {"tile": tile, "keys": keys, "head_size": head_size, "fast": fast_memory}
