@@ -79,7 +79,7 @@ def softmax_axes(*, narrow: bool = False) -> Figure:
 def softmax_board() -> tuple[Board, list[Step]]:
     """An online softmax over eight scores in four tiles, with the steps that walk through it."""
     states = online_softmax(np.array(SCORES), TILE)
-    met, maximum, total = (Symbol(name, real=True) for name in ("met", "maximum", "total"))
+    met, maximum, total = (Symbol(name, real=True) for name in ("met", "largest", "running_sum"))
     lift = Symbol("lift", real=True)
     moves: list[Move] = []
     for place, score in enumerate(SCORES):
@@ -99,7 +99,7 @@ def softmax_board() -> tuple[Board, list[Step]]:
         Readout("Logarithm of the sum", maximum + lift + log(total), digits=5),
     ]
     settings = [
-        {"met": float(TILE * (n + 1)), "maximum": state.maximum, "total": state.total}
+        {"met": float(TILE * (n + 1)), "largest": state.maximum, "running_sum": state.total}
         for n, state in enumerate(states)
     ]
     steps = [Step(_said(n, states), setting) for n, setting in enumerate(settings)]
