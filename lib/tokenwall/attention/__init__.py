@@ -13,6 +13,7 @@ from tokenwall.attention.bounds import (
     tiling_gain,
     traffic_order,
 )
+from tokenwall.attention.floor import least_traffic
 from tokenwall.attention.forms import (
     causal_keys_outer_traffic,
     causal_queries_outer_traffic,
@@ -46,6 +47,7 @@ __all__ = [
     "compulsory_traffic",
     "keys_outer_attention",
     "keys_outer_traffic",
+    "least_traffic",
     "naive_attention",
     "naive_traffic",
     "online_softmax",

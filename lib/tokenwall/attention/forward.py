@@ -166,7 +166,8 @@ def keys_outer_attention(
 ) -> Attended:
     """Tiles of keys stay, queries sweep past: the order of the first FlashAttention.
 
-    Unfinished results and two running numbers for each row travel with the queries.
+    Unfinished results and two running numbers for each row travel with the queries. On a row's last
+    tile the logarithm of its sum takes the place of its maximum, so that it costs no extra traffic.
 
     Args:
         q: queries, (heads, queries, head size).
@@ -200,12 +201,14 @@ def keys_outer_attention(
                 o *= renew(s, most, total, new)
                 o += s @ v
                 o /= total
+                if head.finished(i, j):
+                    most += np.log(total)
                 memory.store(o, output[i])
                 memory.store(most, maxima[i])
                 memory.store(total, totals[i])
                 memory.free(rows, o, most, total, s, new)
             memory.free(k, v)
-        return output, maxima + np.log(totals)
+        return output, maxima
 
     return _over_heads(sweep_queries, q, k, v, causal)
 

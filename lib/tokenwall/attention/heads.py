@@ -47,6 +47,15 @@ class Head:
         """
         return self.causal and keys.start > self._last_seen(rows.stop - 1)
 
+    def finished(self, rows: slice, keys: slice) -> bool:
+        """Whether no row of a tile sees a key beyond those of a tile of keys.
+
+        Args:
+            rows: of queries.
+            keys: of keys.
+        """
+        return keys.stop >= len(self.k) or self.skipped(rows, slice(keys.stop, keys.stop + 1))
+
     def hide(self, scores: Array, rows: slice, keys: slice) -> None:
         """Set the scores of a tile that a mask hides to minus infinity.
 
