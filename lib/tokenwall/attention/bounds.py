@@ -133,6 +133,7 @@ def traffic_order(
         42.9
 
     Source: saha2024, abstract; dao2022, theorem 2 and proposition 3
+    Derivation: book/mitigations/attention.ipynb
     """
     table = queries * keys * head_size * bytes_per_value
     vector = head_size * bytes_per_value

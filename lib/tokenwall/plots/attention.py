@@ -48,7 +48,7 @@ def sweep_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     fig, axes = style.figure(narrow, figsize=size, **shape)
     for ax, (sweep, (label, unit)) in zip(axes, AXES.items(), strict=True):
         rows = table[table["sweep"] == sweep]
-        ax.set(xscale="log", yscale="log", ylim=(1.5e4, 4e8))
+        ax.set(xscale="log", yscale="log", ylim=(1.5e4, 1e9 if narrow else 2e10))
         for name, part in rows.groupby("algorithm", sort=False):
             ax.plot(part["x"], part["formula"], color=COLOURS[name], lw=1.4)
             ax.plot(part["x"], part["counted"], MARKERS[name], color=COLOURS[name], ms=5)
@@ -56,7 +56,7 @@ def sweep_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         ax.plot(floors["x"], floors["compulsory"], color=style.NEUTRAL, lw=1.2, ls=(0, (4, 2)))
         ax.plot(floors["x"], floors["order"], color=style.NEUTRAL, lw=1.2, ls=(0, (1, 1.5)))
         ticks = sorted(set(rows["x"]))
-        ax.set_xticks(ticks, [engineering(x, unit, digits=3) for x in ticks], rotation=30)
+        ax.set_xticks(ticks, [_size(x, unit) for x in ticks], rotation=30)
         ax.xaxis.set_minor_locator(_no_ticks())
         ax.set_xlabel(label)
         ax.set_title({"tokens": "Longer text", "head_size": "Wider heads"}.get(sweep, "More room"))
@@ -66,7 +66,7 @@ def sweep_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
             ax.set_ylabel("bytes moved")
     else:
         axes[0].set_ylabel("bytes moved")
-    _name_lines(axes[0], table[table["sweep"] == "tokens"])
+    _name_lines(axes[0], narrow)
     return fig
 
 
@@ -76,23 +76,25 @@ def _no_ticks() -> object:
     return NullLocator()
 
 
-def _name_lines(ax: Axes, rows: pd.DataFrame) -> None:
-    first, last = rows["x"].min(), rows["x"].max()
-    at_end = rows[rows["x"] == last].set_index("algorithm")["formula"]
-    ax.text(first, at_end["three passes"] * 2.2, "three passes", color=style.MEMORY, va="center")
-    places = {"keys stay": 1.15e6, "queries stay": 6.0e4}
-    ax.text(first * 1.05, places["keys stay"], "keys stay", color=style.NETWORK)
-    ax.text(700, 4.2e6, "queries\nstay", color=style.COMPUTE, va="top", ha="left")
-    floors = rows[rows["x"] == last].iloc[0]
-    ax.text(
-        last,
-        floors["compulsory"] * 0.62,
-        "in and out\nonce",
-        color=style.NEUTRAL,
-        ha="right",
-        va="top",
-    )
-    ax.text(430, 5.2e4, "least,\nup to a factor", color=style.NEUTRAL, va="top")
+def _size(value: float, unit: str) -> str:
+    """An exact size: 2,048, or 512 KiB."""
+    if unit != "B":
+        return f"{value:,.0f}"
+    return f"{value / 1024:,.0f} KiB" if value < 2**20 else f"{value / 2**20:,.0f} MiB"
+
+
+def _name_lines(ax: Axes, narrow: bool) -> None:
+    names = {
+        "three passes": ("squares: three passes", style.MEMORY),
+        "keys stay": ("diamonds: keys stay", style.NETWORK),
+        "queries stay": ("discs: queries stay", style.COMPUTE),
+        "once": ("dashed: in and out once", style.NEUTRAL),
+        "order": ("dotted: least, up to a factor", style.NEUTRAL),
+    }
+    step = 0.085 if narrow else 0.062
+    for row, (text, colour) in enumerate(names.values()):
+        at = (0.03, 0.98 - step * row)
+        ax.text(*at, text, color=colour, va="top", transform=ax.transAxes, fontsize=8)
 
 
 def sweep_figure_alt(table: pd.DataFrame) -> str:
@@ -108,7 +110,7 @@ def sweep_figure_alt(table: pd.DataFrame) -> str:
         ends = rows[rows["x"].isin([rows["x"].min(), rows["x"].max()])]
         for name, part in ends.groupby("algorithm", sort=False):
             first, last = (engineering(b, "B") for b in part["counted"])
-            span = " to ".join(engineering(x, unit) for x in part["x"])
+            span = " to ".join(_size(x, unit) for x in part["x"])
             parts.append(f"{name}, {label} {span}: {first} to {last}")
     return (
         f"Three panels of bytes moved, logarithmic. {len(table) - off} of {len(table)} counted "
@@ -127,21 +129,21 @@ def gain_figure(table: pd.DataFrame, marks: dict[str, float], *, narrow: bool = 
     """
     fig, ax = style.figure(narrow)
     top = float(table["gain"].max())
-    ax.set(xscale="log", xlim=(0.8, table["rows"].max() * 1.3), ylim=(0.9, top * 1.32))
+    ax.set(xscale="log", xlim=(0.8, table["rows"].max() * 1.3), ylim=(0.8, top * 1.25))
     ax.plot(table["rows"], table["gain"], color=style.COMPUTE)
     tile = table.attrs["tile"]
     ax.axvline(tile, color=style.MUTED, lw=1.1, ls=(0, (2, 2)))
-    ax.text(tile * 1.08, 0.95, f"a tile of {tile:.0f} rows", color=style.MUTED, va="bottom")
+    ax.text(tile * 1.12, 0.9, f"a tile of {tile:.0f} rows", color=style.MUTED, va="bottom")
     for name, rows in marks.items():
         gain = float(np.interp(rows, table["rows"], table["gain"]))
         ax.plot([rows], [gain], "o", color=style.COMPUTE)
-        right = rows > tile
+        first = rows == 1
         ax.annotate(
             f"{name}: {gain:.3g}",
             (rows, gain),
-            (-4 if right else 2, 9),
+            (-2, -14) if first else (-4, 8),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha="left" if first else "right",
         )
     _title(ax, "Tiling pays by the query rows that share a sweep of the keys", narrow)
     ax.set_xlabel("query rows at a time")
@@ -188,24 +190,25 @@ def speed_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     fig, ax = style.figure(narrow, figsize=style.NARROW if narrow else (style.WIDE[0], 4.4))
     ax.set(xscale="log", yscale="log", xlim=(3, 20), ylim=(3, 20))
     ax.plot([3, 20], [3, 20], color=style.MUTED, lw=1.2, ls=(0, (4, 2)))
-    ax.text(3.2, 3.5, "as predicted", color=style.MUTED, rotation=38 if narrow else 28, va="bottom")
+    ax.text(13, 14.5, "as predicted", color=style.MUTED, ha="right")
     ax.fill_between([3, 20], [1.5, 10], [6, 40], color=style.MUTED, alpha=0.12, lw=0)
     for device, rows in table.groupby("device"):
         colour = DEVICE_COLOURS[device]
         ax.plot(rows["predicted"], rows["measured"], "o", color=colour, ms=6)
-        if device in ("H100 PCIe", "B200"):
-            at, up, where = rows.loc[rows["predicted"].idxmax()], -9, "top"
-        else:
-            at, up, where = rows.loc[rows["measured"].idxmax()], 7, "bottom"
-        align = "right" if device == "RTX A5000" and narrow else "center"
+        place, offset, align = {
+            "A100": (rows["measured"].idxmax(), (8, 0), "left"),
+            "RTX A5000": (rows["measured"].idxmin(), (-8, 0), "right"),
+            "B200": (rows["measured"].idxmax(), (0, 12), "center"),
+        }.get(device, (rows["measured"].idxmax(), (0, 12), "center"))
+        at = rows.loc[place]
         ax.annotate(
             device,
             (at["predicted"], at["measured"]),
-            (0, up),
+            offset,
             color=colour,
             ha=align,
             textcoords="offset points",
-            va=where,
+            va="center",
         )
     ticks = [3, 5, 10, 20]
     for axis in (ax.xaxis, ax.yaxis):

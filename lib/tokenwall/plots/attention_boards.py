@@ -137,10 +137,10 @@ def _said(number: int, states: list[Any]) -> str:
     )
 
 
-KEYS = (128.0, 2.0**20)
+KEYS = (128.0, 1e6)
 BYTES = (1e4, 1e13)
 TRAFFIC_SLIDERS = (
-    Slider("queries", "Query rows at a time, at most", "1", 1, 2**20, 2**20, whole=True),
+    Slider("queries", "Query rows at a time, at most", "1", 1, 1e6, 1e6, whole=True),
     Slider("keys", "Tokens in the cache", "1", *KEYS, 8192, whole=True),
     Slider(
         "head_size", "Numbers in a vector", values=[32, 64, 96, 100, 128, 192, 256], default=128
