@@ -19,7 +19,7 @@ from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
 from tokenwall.explorable import Explorable, Stepper
 from tokenwall.ledger import Estimate
-from tokenwall.ledger_rows import PROMPT, prefill_times, tiled_decode_row, tiled_prefill_row
+from tokenwall.ledger_rows import PROMPT, decode_attention_row, prefill_attention_row, prefill_times
 from tokenwall.plots import attention as figures
 from tokenwall.plots import attention_boards as boards
 from tokenwall.plots import attention_tables as tables
@@ -199,7 +199,7 @@ def test_sandbox_shows_what_the_page_says():
 
 def test_ledger_rows_can_be_traced():
     keys = set(parse_file(ROOT / "book" / "references.bib").entries)
-    for row in (tiled_prefill_row(H100, LLAMA), tiled_decode_row(H100, LLAMA, PROMPT)):
+    for row in (prefill_attention_row(H100, LLAMA), decode_attention_row(H100, LLAMA, PROMPT)):
         assert (ROOT / row.chapter).exists()
         assert set(row.equations) <= set(REGISTRY)
         assert set(row.source.split("; ")) <= keys
@@ -207,12 +207,12 @@ def test_ledger_rows_can_be_traced():
 
 
 def test_prompts_gain_and_tokens_do_not():
-    prompt, token = tiled_prefill_row(H100, LLAMA), tiled_decode_row(H100, LLAMA, PROMPT)
+    prompt, token = prefill_attention_row(H100, LLAMA), decode_attention_row(H100, LLAMA, PROMPT)
     assert 1.2 < prompt.factor.value < 1.5
     assert 1 < token.factor.value < 1.01
-    longer = tiled_prefill_row(H100, LLAMA, Estimate(131072, 65536, 262144))
+    longer = prefill_attention_row(H100, LLAMA, Estimate(131072, 65536, 262144))
     assert longer.factor.value > 3
-    many = tiled_decode_row(H100, LLAMA, PROMPT, batch=32)
+    many = decode_attention_row(H100, LLAMA, PROMPT, batch=32)
     assert token.factor.value < many.factor.value < 1 + 2 * 8 / 128
 
 

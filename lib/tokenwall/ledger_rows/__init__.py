@@ -2,9 +2,9 @@
 
 from tokenwall.ledger_rows.attention import (
     PROMPT,
+    decode_attention_row,
+    prefill_attention_row,
     prefill_times,
-    tiled_decode_row,
-    tiled_prefill_row,
 )
 from tokenwall.ledger_rows.light import (
     light_bound,
@@ -40,6 +40,7 @@ __all__ = [
     "RECORD_MACHINE",
     "RECORD_MODEL",
     "batching_row",
+    "decode_attention_row",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
@@ -48,14 +49,13 @@ __all__ = [
     "light_row",
     "no_time_lost_row",
     "one_user",
+    "prefill_attention_row",
     "prefill_times",
     "rack_radius",
     "reading_rate",
     "shards",
     "side_by_side_row",
     "stack_density",
-    "tiled_decode_row",
-    "tiled_prefill_row",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",

@@ -17,7 +17,7 @@ from tokenwall.data.facts import facts, interval, sources
 from tokenwall.ledger import Estimate, Row
 from tokenwall.roofline import prefill_time, step_time
 
-__all__ = ["PROMPT", "prefill_times", "tiled_decode_row", "tiled_prefill_row"]
+__all__ = ["PROMPT", "decode_attention_row", "prefill_attention_row", "prefill_times"]
 
 CHAPTER = "book/mitigations/attention.ipynb"
 # Tokens of a prompt; from a page of text to a small book.
@@ -63,7 +63,7 @@ def prefill_times(machine: Any, model: Any, prompt: float) -> dict[str, float]:
     }
 
 
-def tiled_prefill_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -> Row:
+def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -> Row:
     """How many times faster a prompt is read with tiled attention.
 
     The value takes all arithmetic at the share of its peak that kernels reach, and the naive table
@@ -96,7 +96,7 @@ def tiled_prefill_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -> Ro
     )
 
 
-def tiled_decode_row(machine: Any, model: Any, context: Estimate, batch: float = 1) -> Row:
+def decode_attention_row(machine: Any, model: Any, context: Estimate, batch: float = 1) -> Row:
     """How many times faster a token is written with tiled attention: next to nothing.
 
     The table has one row for each head of a group, so little is saved beside the cache, and the
