@@ -9,7 +9,9 @@ them.
 
 from __future__ import annotations
 
-from sympy import Min, ceiling
+from typing import Any
+
+from sympy import Min, Rational, ceiling
 
 from tokenwall.equation import equation
 from tokenwall.units import Byte, Count
@@ -23,6 +25,11 @@ __all__ = [
     "recomputed_backward_traffic",
     "stored_backward_traffic",
 ]
+
+
+def _tiles(length: Any, tile: Any) -> Any:
+    """Tiles that cover a length; the half keeps rounding from adding one where they divide it."""
+    return ceiling((length - Rational(1, 2)) / tile)
 
 
 @equation
@@ -68,7 +75,7 @@ def naive_traffic(
     Derivation: book/mitigations/attention.ipynb
     """
     reads = Min(2, ceiling((keys + 2) * bytes_per_value / fast_memory))
-    vectors = 2 * queries * head_size + 2 * ceiling(queries / query_tile) * keys * head_size
+    vectors = 2 * queries * head_size + 2 * _tiles(queries, query_tile) * keys * head_size
     return bytes_per_value * (vectors + (3 + reads) * queries * keys)
 
 
@@ -110,7 +117,7 @@ def keys_outer_traffic(
     Source: dao2022, algorithm 1
     Derivation: book/mitigations/attention.ipynb
     """
-    sweeps = ceiling(keys / key_tile)
+    sweeps = _tiles(keys, key_tile)
     start = queries * (head_size + 2)
     swept = sweeps * queries * (3 * head_size + 4)
     return bytes_per_value * (2 * keys * head_size + start + swept)
@@ -155,7 +162,7 @@ def queries_outer_traffic(
     Source: dao2023, algorithm 1
     Derivation: book/mitigations/attention.ipynb
     """
-    sweeps = ceiling(queries / query_tile)
+    sweeps = _tiles(queries, query_tile)
     once = queries * (2 * head_size + 1)
     return bytes_per_value * (once + 2 * sweeps * keys * head_size)
 
@@ -281,7 +288,7 @@ def stored_backward_traffic(
     Source: dao2022, appendix B
     Derivation: book/mitigations/attention.ipynb
     """
-    rows, columns = ceiling(queries / query_tile), ceiling(keys / key_tile)
+    rows, columns = _tiles(queries, query_tile), _tiles(keys, key_tile)
     once = 2 * (queries + keys) * head_size
     again = 2 * (columns * queries + rows * keys) * head_size
     return bytes_per_value * (7 * queries * keys + once + again)
@@ -326,5 +333,5 @@ def recomputed_backward_traffic(
     """
     first = queries * (2 * head_size + 1) + queries * head_size
     tiles = 4 * keys * head_size
-    swept = ceiling(keys / key_tile) * queries * (4 * head_size + 2)
+    swept = _tiles(keys, key_tile) * queries * (4 * head_size + 2)
     return bytes_per_value * (first + tiles + swept)

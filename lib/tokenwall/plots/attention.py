@@ -32,6 +32,13 @@ AXES = {
 }
 
 
+_FOUND = {
+    "tokens": "Square in the text",
+    "head_size": "Wide heads hurt tiles",
+    "fast_memory": "Room helps only tiles",
+}
+
+
 def _title(ax: Axes, text: str, narrow: bool) -> None:
     ax.set_title(textwrap.fill(text, 38 if narrow else 92))
 
@@ -59,7 +66,7 @@ def sweep_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         ax.set_xticks(ticks, [_size(x, unit) for x in ticks], rotation=30)
         ax.xaxis.set_minor_locator(_no_ticks())
         ax.set_xlabel(label)
-        ax.set_title({"tokens": "Longer text", "head_size": "Wider heads"}.get(sweep, "More room"))
+        ax.set_title(_FOUND[sweep])
         style.unit_axis(ax.yaxis, "B")
     if narrow:
         for ax in axes:
@@ -129,7 +136,8 @@ def gain_figure(table: pd.DataFrame, marks: dict[str, float], *, narrow: bool = 
     """
     fig, ax = style.figure(narrow)
     top = float(table["gain"].max())
-    ax.set(xscale="log", xlim=(0.8, table["rows"].max() * 1.3), ylim=(0.8, top * 1.25))
+    ax.set(xscale="log", ylim=(0.8, top * 1.25))
+    ax.set_xlim(0.3 if narrow else 0.8, table["rows"].max() * 1.3)
     ax.plot(table["rows"], table["gain"], color=style.COMPUTE)
     tile = table.attrs["tile"]
     ax.axvline(tile, color=style.MUTED, lw=1.1, ls=(0, (2, 2)))
@@ -196,7 +204,7 @@ def speed_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         colour = DEVICE_COLOURS[device]
         ax.plot(rows["predicted"], rows["measured"], "o", color=colour, ms=6)
         place, offset, align = {
-            "A100": (rows["measured"].idxmax(), (8, 0), "left"),
+            "A100": (rows["measured"].idxmax(), (8, -6), "left"),
             "RTX A5000": (rows["measured"].idxmin(), (-8, 0), "right"),
             "B200": (rows["measured"].idxmax(), (0, 12), "center"),
         }.get(device, (rows["measured"].idxmax(), (0, 12), "center"))
