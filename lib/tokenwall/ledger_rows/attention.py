@@ -25,7 +25,7 @@ PROMPT = Estimate(8192, 2048, 32768)
 FAST_MEMORY = "h100-sm"
 
 
-def prefill_times(machine: Any, model: Any, prompt: float) -> dict[str, float]:
+def prefill_times(machine: Any, model: Any, prompt: float, share: float = 1) -> dict[str, float]:
     """Bounds on the time to read a prompt, by part [s].
 
     The naive table of scores goes through main memory; re-reads of keys and values are taken to be
@@ -36,6 +36,7 @@ def prefill_times(machine: Any, model: Any, prompt: float) -> dict[str, float]:
         machine: a row of the machine table.
         model: a row of the model table.
         prompt: tokens.
+        share: of the peak arithmetic that kernels reach.
 
     Returns:
         weights: the products with the weights; naive and tiled: attention itself.
@@ -55,9 +56,12 @@ def prefill_times(machine: Any, model: Any, prompt: float) -> dict[str, float]:
         )
     )
     passing = copies * float(compulsory_traffic(rows, prompt, head_size=size))
-    roof = {"bandwidth": bandwidth, "peak_rate": peak}
+    roof = {"bandwidth": bandwidth, "peak_rate": share * peak}
+    reading = prefill_time(
+        model["active_parameters"], prompt, peak_rate=peak, compute_fraction=share
+    )
     return {
-        "weights": float(prefill_time(model["active_parameters"], prompt, peak_rate=peak)),
+        "weights": float(reading),
         "naive": float(step_time(written, flop, **roof)),
         "tiled": float(step_time(passing, flop / 2, **roof)),
     }
@@ -77,10 +81,8 @@ def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -
     shares = Estimate(*interval("flash-attention-2", "reached_fraction"))
 
     def gain(tokens: float, share: float) -> float:
-        times = prefill_times(machine, model, tokens)
-        computed = (times["weights"] + times["tiled"]) / share
-        naive = times["weights"] / share + max(times["naive"], 2 * times["tiled"] / share)
-        return naive / computed
+        times = prefill_times(machine, model, tokens, share)
+        return (times["weights"] + times["naive"]) / (times["weights"] + times["tiled"])
 
     value = gain(prompt.value, shares.value)
     ends = [gain(p, s) for p in (prompt.low, prompt.high) for s in (shares.low, shares.high)]

@@ -16,6 +16,7 @@ from tokenwall.attention import (
     compulsory_traffic,
     keys_outer_attention,
     keys_outer_traffic,
+    least_traffic,
     naive_attention,
     naive_traffic,
     queries_outer_attention,
@@ -102,7 +103,7 @@ def sweep_table() -> pd.DataFrame:
     """Counted bytes beside closed forms and bounds, for sweeps of each of three sizes.
 
     Returns:
-        A frame with sweep, x, algorithm, counted, formula, order, compulsory [B].
+        A frame with sweep, x, algorithm, counted, formula, order, least, compulsory [B].
     """
     rows = []
     for sweep, values in SWEEPS.items():
@@ -120,6 +121,7 @@ def sweep_table() -> pd.DataFrame:
                         "counted": counted(algorithm, arrays, fast),
                         "formula": formula(name, tokens, width, fast, 4),
                         "order": float(traffic_order(tokens, tokens, fast_memory=fast, **shape)),
+                        "least": float(least_traffic(tokens, tokens, fast_memory=fast, **shape)),
                         "compulsory": float(compulsory_traffic(tokens, tokens, **shape)),
                     }
                 )
