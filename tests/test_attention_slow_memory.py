@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tokenwall.attention import (
     FastMemory,
+    Tiles,
     compulsory_traffic,
     keys_outer_attention,
     least_traffic,
@@ -206,3 +207,27 @@ def test_limits_of_the_least(more):
     assert least / roomier == pytest.approx(more, rel=0.01)
     small = {"queries": 100, "keys": 100, "head_size": 64}
     assert least_traffic(**small, fast_memory=1e9) == compulsory_traffic(**small)
+
+
+def test_a_run_with_the_published_tiles_moves_the_published_count():
+    """Dao 2022, algorithm 1: N = 1024, d = 64, M = 49152 numbers, so tiles of 192 keys, 64 rows.
+
+    2 N d + T (3 N d + 4 N) numbers, and N (d + 2) for the start values. The tiles as published
+    leave no room for the scores, so the memory here is larger than M.
+    """
+    generator = np.random.default_rng(6)
+    q, k, v = (generator.standard_normal((1, 1024, 64)).astype(np.float32) for _ in range(3))
+    memory = FastMemory(4 * 2 * 49152)
+    result = keys_outer_attention(q, k, v, memory, tiles=Tiles(64, 192))
+    assert memory.moved == 4 * (1_335_296 + 1024 * 66)
+    assert memory.peak > 4 * 49152
+    assert np.abs(result.output - reference_attention(q, k, v)).max() < 1e-6
+
+
+def test_three_passes_with_room_for_all_queries_move_four_tables_and_four_matrices():
+    """Dao 2022, theorem 2: 4 N^2 + 4 N d numbers, 4,456,448 at N = 1024 and d = 64."""
+    generator = np.random.default_rng(7)
+    q, k, v = (generator.standard_normal((1, 1024, 64)).astype(np.float32) for _ in range(3))
+    memory = FastMemory(4 * 300_000)
+    naive_attention(q, k, v, memory)
+    assert memory.moved == 4 * 4_456_448

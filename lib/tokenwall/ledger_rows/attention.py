@@ -13,7 +13,7 @@ from tokenwall.attention import (
     queries_outer_traffic,
     score_flop,
 )
-from tokenwall.data.facts import facts, interval, sources
+from tokenwall.data.facts import facts, sources
 from tokenwall.ledger import Estimate, Row
 from tokenwall.roofline import prefill_time, step_time
 
@@ -71,14 +71,20 @@ def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -
     """How many times faster a prompt is read with tiled attention.
 
     The value takes all arithmetic at the share of its peak that kernels reach, and the naive table
-    at the full bandwidth. The interval joins the prompt's with that of the share.
+    at the full bandwidth. The interval joins the prompt's with that of the share: from the second
+    FlashAttention on a chip it was not written for to the third on its own.
 
     Args:
         machine: a row of the machine table.
         model: a row of the model table.
         prompt: tokens of the prompt.
     """
-    shares = Estimate(*interval("flash-attention-2", "reached_fraction"))
+    second = facts("flash-attention-2")
+    shares = Estimate(
+        second["reached_fraction"],
+        second["h100_reached_fraction"],
+        facts("flash-attention-3")["reached_fraction"],
+    )
 
     def gain(tokens: float, share: float) -> float:
         times = prefill_times(machine, model, tokens, share)
@@ -92,7 +98,7 @@ def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -
         Estimate(value, min(ends), max(ends)),
         ("naive_traffic", "compulsory_traffic", "score_flop", "prefill_time", "step_time"),
         {"prompt": prompt.value, "reached_fraction": shares.value},
-        f"{_sources(machine, model)}; dao2022; dao2023",
+        f"{_sources(machine, model)}; dao2022; dao2023; shah2024",
         CHAPTER,
         note="A factor on the time of a prompt, not on the rate of later tokens.",
     )
