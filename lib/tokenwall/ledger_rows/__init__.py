@@ -1,5 +1,11 @@
 """The rows that chapters add to the ledger, one module a part of the argument."""
 
+from tokenwall.ledger_rows.energy import (
+    energy_ledger,
+    gate_energy,
+    record_energy,
+    thermodynamic_bound,
+)
 from tokenwall.ledger_rows.light import (
     light_bound,
     light_row,
@@ -33,9 +39,11 @@ __all__ = [
     "RECORD_MACHINE",
     "RECORD_MODEL",
     "batching_row",
+    "energy_ledger",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
+    "gate_energy",
     "known_rates",
     "light_bound",
     "light_row",
@@ -43,9 +51,11 @@ __all__ = [
     "one_user",
     "rack_radius",
     "reading_rate",
+    "record_energy",
     "shards",
     "side_by_side_row",
     "stack_density",
+    "thermodynamic_bound",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",
