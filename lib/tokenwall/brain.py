@@ -41,7 +41,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 PerCubicMetre = Annotated[Any, Quantity("1/m**3", POSITIVE)]
-VolumeRate = Annotated[Any, Quantity("1/(m**3*s)", POSITIVE)]
+VolumeRate = Annotated[Any, Quantity("1/m**3/s", POSITIVE)]
 WordPerSecond = Annotated[Any, Quantity("word/s", POSITIVE)]
 PerWord = Annotated[Any, Quantity("1/word", POSITIVE)]
 # Standard normal deviate of the 95th percentile.
@@ -76,14 +76,14 @@ def power_per_neuron(power: Watt, neurons: Positive) -> Watt:
 
 @equation
 def tissue_atp_rate(neuron_atp_rate: PerSecond, neuron_density: PerCubicMetre) -> VolumeRate:
-    """Molecules of ATP that a volume of tissue uses [1/(m**3*s)].
+    """Molecules of ATP that a volume of tissue uses [1/m**3/s].
 
     Args:
         neuron_atp_rate (1/s): molecules of ATP that one neuron uses
         neuron_density (1/m**3): neurons in a volume of tissue
 
     Returns:
-        (1/(m**3*s)), broadcast of the inputs.
+        (1/m**3/s), broadcast of the inputs.
 
     Raises:
         ValueError: an argument is outside its domain, not finite, or in a wrong unit.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from scipy.constants import k
-from sympy import Rational, exp, log, pi
+from sympy import Min, Rational, log, pi
 
 from tokenwall.equation import equation
 from tokenwall.units import (
@@ -44,7 +44,7 @@ from tokenwall.units import (
 )
 
 __all__ = [
-    "arithmetic_energy_per_token",
+    "computing_energy_per_token",
     "energy_per_token",
     "erased_bits_per_multiply_add",
     "erasure_energy",
@@ -60,6 +60,7 @@ __all__ = [
     "served_energy_per_token",
     "simulate_erasure",
     "switches_per_multiply_add",
+    "thermodynamic_rate",
     "time_to_gap",
     "wall_energy_per_token",
     "wire_energy",
@@ -213,10 +214,11 @@ def finite_time_erasure_energy(
 def ramp_energy(
     switched_capacitance: Farad, supply_voltage: Volt, *, switch_resistance: Ohm, ramp_time: Second
 ) -> Joule:
-    """Heat of charging a capacitor through a resistor by a rising supply [J].
+    """Most heat of charging a capacitor through a resistor by a rising supply [J].
 
-    The rest of the energy that the supply gave sits on the capacitor, and a falling ramp can
-    take it back.
+    For ramps much slower than R C it is the heat itself, and for a step as well; between them
+    the heat is less. The rest of the energy that the supply gave sits on the capacitor, and a
+    falling ramp can take it back.
 
     Args:
         switched_capacitance (F): that is charged
@@ -234,14 +236,13 @@ def ramp_energy(
 
     Example:
         >>> float(ramp_energy(1e-15, 1, switch_resistance=1e4, ramp_time=1e-9)) * 1e18
-        9.9
+        10.0
 
     Source: athas1994, section II
     Derivation: book/physics/energy.ipynb
     """
-    share = switch_resistance * switched_capacitance / ramp_time
-    lag = 1 - share * (1 - exp(-1 / share))
-    return share * lag * switched_capacitance * supply_voltage**2
+    share = Min(switch_resistance * switched_capacitance / ramp_time, Rational(1, 2))
+    return share * switched_capacitance * supply_voltage**2
 
 
 @equation
@@ -328,7 +329,7 @@ def moving_energy_per_token(
 
 
 @equation
-def arithmetic_energy_per_token(
+def computing_energy_per_token(
     active_parameters: Positive,
     energy_per_flop: JoulePerFlop,
     *,
@@ -352,7 +353,7 @@ def arithmetic_energy_per_token(
     Limits: twice the weights, twice the energy; the batch does not matter.
 
     Example:
-        >>> float(arithmetic_energy_per_token(70e9, 0.16e-12))
+        >>> float(computing_energy_per_token(70e9, 0.16e-12))
         0.0224
 
     Source: horowitz2014, section 4
@@ -363,13 +364,13 @@ def arithmetic_energy_per_token(
 
 @equation
 def moving_share(
-    moving_energy_per_token: JoulePerToken, arithmetic_energy_per_token: JoulePerToken
+    moving_energy_per_token: JoulePerToken, computing_energy_per_token: JoulePerToken
 ) -> Probability:
     """Share of moving in the energy of moving and computing [1].
 
     Args:
         moving_energy_per_token (J/token): energy of reading
-        arithmetic_energy_per_token (J/token): energy of the operations
+        computing_energy_per_token (J/token): energy of the operations
 
     Returns:
         (1), broadcast of the inputs.
@@ -386,7 +387,7 @@ def moving_share(
     Source: own derivation
     Derivation: book/physics/energy.ipynb
     """
-    return moving_energy_per_token / (moving_energy_per_token + arithmetic_energy_per_token)
+    return moving_energy_per_token / (moving_energy_per_token + computing_energy_per_token)
 
 
 @equation
@@ -645,12 +646,12 @@ def overwritten_bits(
 
 @equation
 def irreversible_energy_per_token(
-    erased_bits_per_token: PerToken, bit_energy: Joule
+    bit_operations_per_token: PerToken, bit_energy: Joule
 ) -> JoulePerToken:
     """Energy of the bit operations of one token that cannot be undone [J/token].
 
     Args:
-        erased_bits_per_token (1/token): bit operations that cannot be undone
+        bit_operations_per_token (1/token): bit operations that cannot be undone
         bit_energy (J): of each of them
 
     Returns:
@@ -668,7 +669,52 @@ def irreversible_energy_per_token(
     Source: own derivation
     Derivation: book/physics/energy.ipynb
     """
-    return erased_bits_per_token * bit_energy
+    return bit_operations_per_token * bit_energy
+
+
+@equation
+def thermodynamic_rate(
+    power: Watt,
+    bit_operations_per_token: PerToken,
+    *,
+    temperature: Kelvin,
+    error_probability: ErrorProbability,
+    boltzmann_constant: EntropyUnit = k,
+) -> TokenPerSecond:
+    """Tokens per second that a power pays for if only irreversible switches cost energy [token/s].
+
+    Each bit operation throws away the barrier that keeps it right. It bounds machines that do
+    so: no wires, no memory, no leakage, no haste. A machine that undoes its steps has no such
+    bound, and one that may err half of the time pays k T ln 2.
+
+    Args:
+        power (W): that the machine draws
+        bit_operations_per_token (1/token): bit operations that cannot be undone
+        temperature (K): of what takes up the heat
+        error_probability (1): chance that one operation is wrong
+        boltzmann_constant (J/K): Boltzmann's constant
+
+    Returns:
+        (token/s), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: twice the power or half the operations, twice the rate; an error of one half gives
+    Landauer's rate, and no operation can be dearer than a reliable one.
+
+    Example:
+        >>> set_ = {"temperature": 300, "error_probability": 0.5}
+        >>> float(thermodynamic_rate(1e5, 4e12, **set_)) / 1e12
+        8.71
+
+    Source: own derivation
+    Derivation: book/physics/energy.ipynb
+    """
+    each = reliable_bit_energy(
+        temperature, error_probability, boltzmann_constant=boltzmann_constant
+    )
+    return power / irreversible_energy_per_token(bit_operations_per_token, each)
 
 
 def simulate_erasure(

@@ -1,9 +1,13 @@
 """The rows that chapters add to the ledger, one module a part of the argument."""
 
 from tokenwall.ledger_rows.energy import (
+    bit_operations,
     energy_ledger,
+    energy_rows,
     gate_energy,
+    rack_power,
     record_energy,
+    switch_energy,
     thermodynamic_bound,
 )
 from tokenwall.ledger_rows.light import (
@@ -39,7 +43,9 @@ __all__ = [
     "RECORD_MACHINE",
     "RECORD_MODEL",
     "batching_row",
+    "bit_operations",
     "energy_ledger",
+    "energy_rows",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
@@ -49,12 +55,14 @@ __all__ = [
     "light_row",
     "no_time_lost_row",
     "one_user",
+    "rack_power",
     "rack_radius",
     "reading_rate",
     "record_energy",
     "shards",
     "side_by_side_row",
     "stack_density",
+    "switch_energy",
     "thermodynamic_bound",
     "waiting_any_model_row",
     "waiting_row",

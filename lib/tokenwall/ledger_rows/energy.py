@@ -11,7 +11,7 @@ from tokenwall.data import model as model_row
 from tokenwall.data.energies import energies, energy_interval, energy_sources
 from tokenwall.data.facts import facts
 from tokenwall.energy import (
-    arithmetic_energy_per_token,
+    computing_energy_per_token,
     energy_per_token,
     erased_bits_per_multiply_add,
     irreversible_energy_per_token,
@@ -20,6 +20,7 @@ from tokenwall.energy import (
     overwritten_bits,
     reliable_bit_energy,
     switches_per_multiply_add,
+    thermodynamic_rate,
 )
 from tokenwall.kvcache import largest_batch
 from tokenwall.ledger import Estimate, Ledger, Row
@@ -30,15 +31,18 @@ __all__ = [
     "accounted_row",
     "arithmetic_energy",
     "arithmetic_row",
+    "bit_operations",
     "cmos_energy",
     "cmos_row",
     "energy_ledger",
+    "energy_rows",
     "flop_energy",
     "gate_energy",
     "landauer_row",
     "memory_price",
     "moving_energy",
     "overwriting_energy",
+    "rack_power",
     "record_energy",
     "reliable_row",
     "switch_energy",
@@ -77,13 +81,15 @@ def flop_energy(bits: float) -> Estimate:
     return Estimate(narrow, smallest, wide)
 
 
+def rack_power() -> Estimate:
+    """Power of the record rack [W]; it is the rating, since nobody published what was drawn."""
+    return Estimate(*energy_interval("gb300-rack", "power"))
+
+
 def record_energy() -> Estimate:
     """Energy of the record rack for each token, at the power it is built for [J/token]."""
     rate = facts(RECORD)["token_rate"]
-    ends = (
-        float(energy_per_token(power, rate)) for power in energy_interval("gb300-rack", "power")
-    )
-    return Estimate(*ends)
+    return _each(rack_power(), lambda power: energy_per_token(power, rate))
 
 
 def moving_energy(machine: Any, model: Any, *, weight_bits: float = RECORD_BITS) -> Estimate:
@@ -127,7 +133,7 @@ def arithmetic_energy(model: Any, *, bits: float = RECORD_BITS) -> Estimate:
     """
     price, active = flop_energy(bits), scenario.read_parameters(model)
     ends = (
-        float(arithmetic_energy_per_token(active, p)) for p in (price.value, price.low, price.high)
+        float(computing_energy_per_token(active, p)) for p in (price.value, price.low, price.high)
     )
     return Estimate(*ends)
 
@@ -143,24 +149,46 @@ def cmos_energy(model: Any) -> Estimate:
         (scenario.read_parameters(model)),
     )
     ends = (
-        float(arithmetic_energy_per_token(active, p)) for p in (limit.value, limit.low, limit.high)
+        float(computing_energy_per_token(active, p)) for p in (limit.value, limit.low, limit.high)
     )
     return Estimate(*ends)
+
+
+def bit_operations(model: Any) -> Estimate:
+    """Bit operations of one token that gates cannot undo [1/token].
+
+    One for each gate and adder of an array multiplier and its running sum, for each weight that a
+    token multiplies. The interval holds factors of 2 to 8 bits. Attention's products, control and
+    copies are left out, so a real machine does more.
+
+    Args:
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+    active = scenario.read_parameters(_found(model))
+
+    def count(end: int) -> float:
+        return active * float(switches_per_multiply_add(*_setting(end)[1:]))
+
+    return _over_ends(count)
 
 
 def switch_energy(model: Any) -> Estimate:
     """Energy of the gates of one token's multiply-adds, each as dear as its reliability [J/token].
 
     Args:
-        model: a row of the model table.
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
     """
+    count = _ends(bit_operations(model))
 
     def total(end: int) -> float:
-        warmth, bits, width = _setting(end)
-        # A rarer error is dearer, so the ends of its interval change places.
-        error = energy_interval("switch", "error_probability")[(0, 2, 1)[end]]
-        count = scenario.read_parameters(model) * switches_per_multiply_add(bits, width)
-        return float(irreversible_energy_per_token(count, reliable_bit_energy(warmth, error)))
+        each = reliable_bit_energy(_setting(end)[0], _error(end))
+        return float(irreversible_energy_per_token(count[end], each))
 
     return _over_ends(total)
 
@@ -204,11 +232,11 @@ def overwriting_energy(model: Any) -> Estimate:
 
 
 def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
-    """Tokens per second at a power, if nothing but discarded bits cost energy [token/s].
+    """Tokens per second at a power, if only reliable, irreversible switches cost energy [token/s].
 
-    The value has every gate of a multiply-add discard its bits at Landauer's k T ln 2. The low end
-    pays for each gate's reliability. The high end undoes its gates and pays for overwriting the
-    intermediate results alone; a machine that undoes those too has no bound of this kind.
+    The low end takes the least power, the widest factors, the warmest chip and the rarest error;
+    the high end the other of each. It bounds no machine that undoes its steps: for that there is
+    no bound of this kind.
 
     Args:
         power: that the machine may draw [W].
@@ -217,10 +245,13 @@ def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
     Raises:
         ValueError: the model is unknown or lacks a quantity.
     """
-    row = model_row(model) if isinstance(model, str) else model
-    value = power.value / gate_energy(row).value
-    low = power.low / switch_energy(row).high
-    return Estimate(value, low, power.high / overwriting_energy(row).low)
+    count = _ends(bit_operations(model))
+
+    def rate(watts: float, end: int) -> float:
+        warm = {"temperature": _setting(end)[0], "error_probability": _error(end)}
+        return float(thermodynamic_rate(watts, count[end], **warm))
+
+    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1))
 
 
 def accounted_row(before: Estimate, machine: Any, model: Any) -> Row:
@@ -238,7 +269,7 @@ def accounted_row(before: Estimate, machine: Any, model: Any) -> Row:
         "Pay for operators and memory alone",
         before,
         landed,
-        ("moving_energy_per_token", "arithmetic_energy_per_token"),
+        ("moving_energy_per_token", "computing_energy_per_token"),
         energy_sources("hbm2", "silicon-7nm"),
         "Instructions, registers, caches on the chip, links, hosts, leakage and idling are what "
         "falls away. The batch and context of the record were not published.",
@@ -257,7 +288,7 @@ def arithmetic_row(before: Estimate, model: Any) -> Row:
         "Move nothing",
         before,
         arithmetic_energy(model),
-        ("arithmetic_energy_per_token",),
+        ("computing_energy_per_token",),
         energy_sources("silicon-7nm"),
         "Operators of 7 nm; the record's four-bit ones were not published.",
     )
@@ -275,7 +306,7 @@ def cmos_row(before: Estimate, model: Any) -> Row:
         "Transistors at their published limit",
         before,
         cmos_energy(model),
-        ("arithmetic_energy_per_token",),
+        ("computing_energy_per_token",),
         energy_sources("cmos-limit"),
         "A projection with wires of the chip, not a law.",
     )
@@ -317,6 +348,26 @@ def landauer_row(before: Estimate, model: Any) -> Row:
     )
 
 
+def energy_rows(machine: Any, model: Any) -> tuple[Row, ...]:
+    """The rows from the record's joules of a token down to k T ln 2 for each discarded bit.
+
+    Args:
+        machine: a row of the machine table, or its name, key or alias.
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: a name is unknown or its table lacks a quantity.
+    """
+    chip = machine_row(machine) if isinstance(machine, str) else machine
+    llm = _found(model)
+    rows = [accounted_row(record_energy(), chip, llm)]
+    for make in (arithmetic_row, cmos_row, reliable_row, landauer_row):
+        before = rows[-1].lands_on
+        assert before is not None
+        rows.append(make(before, llm))
+    return tuple(rows)
+
+
 def energy_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> Ledger:
     """From the joules of a token on the record rack to those of thermodynamics.
 
@@ -327,17 +378,13 @@ def energy_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> L
     Raises:
         ValueError: a name is unknown or its table lacks a quantity.
     """
-    chip, llm = machine_row(machine), model_row(model)
     ledger = Ledger(
         "energy_per_token",
         record_energy(),
         "The record rack at its rated power",
         "azure2025; lenovo2025gb300",
     )
-    ledger = ledger.add(accounted_row(ledger.end, chip, llm))
-    for row in (arithmetic_row, cmos_row, reliable_row, landauer_row):
-        ledger = ledger.add(row(ledger.end, llm))
-    return ledger
+    return ledger.add(*energy_rows(machine, model))
 
 
 def _row(
@@ -364,6 +411,19 @@ def _row(
 
 def _ends(estimate: Estimate) -> tuple[float, float, float]:
     return estimate.value, estimate.low, estimate.high
+
+
+def _found(model: Any) -> Any:
+    return model_row(model) if isinstance(model, str) else model
+
+
+def _each(power: Estimate, rule: Callable[[float], Any]) -> Estimate:
+    return Estimate(*(float(rule(end)) for end in _ends(power)))
+
+
+def _error(end: int) -> float:
+    """Chance of a wrong switch: a rarer error is dearer, so the ends change places."""
+    return energy_interval("switch", "error_probability")[(0, 2, 1)[end]]
 
 
 def _setting(end: int) -> tuple[float, float, float]:
