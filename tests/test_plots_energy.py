@@ -118,9 +118,7 @@ def board(make, axes, sliders):
 
 
 def test_floors_agree_with_the_ledger_rows():
-    made, dial = board(
-        energy_boards.floors, energy_boards.floors_axes, energy_boards.FLOOR_SLIDERS
-    )
+    made, dial = board(energy_boards.floors, energy_boards.floors_axes, energy_boards.FLOOR_SLIDERS)
     assert dial.html.count("<svg") == 2
     shown = dial.results()
     measured = record_energy().value

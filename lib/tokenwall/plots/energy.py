@@ -31,6 +31,13 @@ _SERIES_COLOUR = {
     "llama-3.1-8b-1xh100": style.NETWORK,
 }
 
+_SERIES_PLACE = {
+    "llama-3.1-405b-8xb200": ((0, 9), "center", "bottom"),
+    "llama-3.1-70b-4xh100": ((6, 2), "left", "bottom"),
+    "llama-3.1-70b-2xb200": ((0, -8), "center", "top"),
+    "llama-3.1-8b-1xh100": ((6, 0), "left", "center"),
+}
+
 
 def title(ax: Axes, text: str, narrow: bool) -> None:
     """Set a title that fits its figure's width.
@@ -113,7 +120,7 @@ def erasure_figure(*, narrow: bool = False) -> Figure:
     ax.plot(points, work, "o", color=style.INK, ms=5)
     ax.axhline(np.log(2), color=style.NEUTRAL, lw=1.2)
     ax.text(5, np.log(2) - 0.05, "ln 2", color=style.NEUTRAL, va="top")
-    ax.text(5.6, 0.98, "formula", color=style.ENERGY, va="top")
+    ax.text(13, 0.94, "formula", color=style.ENERGY)
     ax.text(6, 1.75, "dots: two states, step by step", color=style.INK)
     ax.set_xlabel("time of the erasure, in relaxation times of the bit")
     ax.set_ylabel("work over k T")
@@ -134,8 +141,8 @@ def erasure_alt() -> str:
     said = "; ".join(f"{work:.2f} k T in {time:.0f}" for time, work in ends)
     return (
         "Work of erasing one bit over the time it takes, which is logarithmic. Simulated: "
-        f"{said} relaxation times. The formula falls to ln 2. Where the time is short the simulated "
-        "way costs more than the formula, which holds for slow erasures."
+        f"{said} relaxation times. The formula falls to ln 2. Where the time is short the "
+        "simulated way costs more than the formula, which holds for slow erasures."
     )
 
 
@@ -152,7 +159,7 @@ def served_figure(
     """
     size = (style.NARROW[0], 4.4) if narrow else (style.WIDE[0], 4.6)
     fig, ax = style.figure(narrow, figsize=size)
-    ax.set(xscale="log", yscale="log", xlim=(6, 9000 if narrow else 8000), ylim=(0.02, 60))
+    ax.set(xscale="log", yscale="log", xlim=(6, 20000 if narrow else 8000), ylim=(0.02, 60))
     grid = np.geomspace(8, 4000, 60)
     for series, label in SERIES.items():
         colour, part = _SERIES_COLOUR[series], runs[runs["series"] == series].sort_values("batch")
@@ -163,14 +170,14 @@ def served_figure(
         seen, unseen = part.iloc[::2], part.iloc[1::2]
         ax.plot(seen["batch"], seen["value"], "o", color=colour, ms=5)
         ax.plot(unseen["batch"], unseen["value"], "o", color=colour, ms=5, mfc="none")
-        first = part.iloc[0]
-        above = series != "llama-3.1-70b-2xb200"
+        last, (shift, side, level) = part.iloc[-1], _SERIES_PLACE[series]
         ax.annotate(
             label,
-            (first["batch"], first["value"]),
-            (4, 8 if above else -8),
+            (last["batch"], last["value"]),
+            shift,
             textcoords="offset points",
-            va="bottom" if above else "top",
+            ha=side,
+            va=level,
             color=colour,
             fontsize=8 if narrow else 9,
         )

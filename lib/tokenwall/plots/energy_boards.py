@@ -55,7 +55,9 @@ SHARE_SLIDERS = (
 
 WRITER_SLIDERS = (
     Slider("person_power", "Watts of the person", "W", 0.1, 5000, 20),
-    Slider("person_rate", "Tokens of the person", "token/s", 0.05, 20, 4.0565),
+    Slider(
+        "person_rate", "Tokens of the person", "token/s", 0.05, 20, writer_rates()["reads aloud"]
+    ),
     Slider("brain_rate", "Brain's operations", "FLOP/s", 1e12, 1e20, 1e15),
     Slider("rack_power", "Watts of the rack", "W", 5e4, 5e5, 1.42e5),
 )
@@ -79,7 +81,7 @@ def floors_axes(*, narrow: bool = False) -> Figure:
     fig, ax = style.figure(
         narrow, figsize=(style.NARROW[0], 3.7) if narrow else (style.WIDE[0], 3.5)
     )
-    ax.set(xscale="log", xlim=(1e-24, 1e3), ylim=(len(_FLOORS) - 0.4, -0.8))
+    ax.set(xscale="log", xlim=(1e-24, 1e6), ylim=(len(_FLOORS) - 0.4, -0.8))
     for place, (gid, label, colour) in enumerate(_FLOORS):
         ax.text(2e-24, place - 0.3, label, color=colour, va="center", fontsize=8.5)
         ax.plot([1e-10], [place], "o", color=colour, ms=8, gid=gid)
@@ -112,7 +114,7 @@ def floors() -> Board:
     moves: list[Move] = []
     for gid, value in values.items():
         moves.append(Marker(gid, x=value, y=[name for name, *_ in _FLOORS].index(gid)))
-        moves.append(Text(f"{gid}-label", x=value * 4, value=value, unit="J"))
+        moves.append(Text(f"{gid}-label", x=value * 30, value=value, unit="J"))
     readouts = [
         Readout("Measured over discarded bits", measured / values["gates"], digits=2),
         Readout("Measured over reliable switches", measured / values["reliable"], digits=2),

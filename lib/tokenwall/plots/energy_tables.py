@@ -226,6 +226,35 @@ def ladder() -> pd.DataFrame:
     return frame.sort_values("value").reset_index(drop=True)
 
 
+def price_list() -> pd.DataFrame:
+    """Published energies of operations and accesses in two processes, and what shrinking gained.
+
+    Returns:
+        A frame indexed by the operation, with 45 nm and 7 nm [pJ] and their ratio.
+    """
+    import pandas as pd
+
+    old, new = energies("silicon-45nm"), energies("silicon-7nm")
+    names = {
+        "int8_add": "add two 8-bit integers",
+        "int8_multiply": "multiply two 8-bit integers",
+        "fp16_add": "add two 16-bit numbers",
+        "fp16_multiply": "multiply two 16-bit numbers",
+        "fp32_add": "add two 32-bit numbers",
+        "fp32_multiply": "multiply two 32-bit numbers",
+        "sram_8k_word": "read 64 bits of 8 KB on the chip",
+        "sram_1m_word": "read 64 bits of 1 MB on the chip",
+        "dram_word": "read 64 bits of main memory",
+    }
+    rows = {
+        label: {"45 nm [pJ]": old[key] * 1e12, "7 nm [pJ]": new[key] * 1e12}
+        for key, label in names.items()
+    }
+    frame = pd.DataFrame(rows).T.rename_axis("operation")
+    frame["times cheaper"] = frame["45 nm [pJ]"] / frame["7 nm [pJ]"]
+    return frame
+
+
 def writer_rates() -> dict[str, float]:
     """Tokens per second of a person, by activity [token/s]."""
     each, person = facts("english")["tokens_per_word"], energies("person")
