@@ -172,7 +172,7 @@ def test_published_prices_give_the_published_ratios():
     assert ratio == pytest.approx(71.4, abs=0.05)  # ma2024 prints 71.4 for the same operators
 
 
-def test_published_forecast_of_the_limit():
+def test_years_to_the_headroom_that_was_printed():
     late = energies("efficiency")["doubling_late"]
     years = energy.time_to_gap(200, late) / (365.25 * 86400)
     assert years == pytest.approx(20.6, abs=0.05)

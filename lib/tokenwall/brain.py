@@ -53,8 +53,8 @@ def power_per_neuron(power: Watt, neurons: Positive) -> Watt:
     """Mean power of one neuron, everything around it included [W].
 
     Args:
-        power (W): of the brain
-        neurons (1): in it
+        power (W): of the brain.
+        neurons (1): in it.
 
     Returns:
         (W), broadcast of the inputs.
@@ -79,8 +79,8 @@ def tissue_atp_rate(neuron_atp_rate: PerSecond, neuron_density: PerCubicMetre) -
     """Molecules of ATP that a volume of tissue uses [1/m**3/s].
 
     Args:
-        neuron_atp_rate (1/s): molecules of ATP that one neuron uses
-        neuron_density (1/m**3): neurons in a volume of tissue
+        neuron_atp_rate (1/s): molecules of ATP that one neuron uses.
+        neuron_density (1/m**3): neurons in a volume of tissue.
 
     Returns:
         (1/m**3/s), broadcast of the inputs.
@@ -106,10 +106,10 @@ def affordable_spike_rate(
     """Mean spikes of one neuron that a power pays for [1/s].
 
     Args:
-        power (W): of the tissue
-        spike_energy (J): of one spike, its synapses included
-        neurons (1): in the tissue
-        signalling_fraction (1): share of the power that is left for spikes
+        power (W): of the tissue.
+        spike_energy (J): of one spike, its synapses included.
+        neurons (1): in the tissue.
+        signalling_fraction (1): share of the power that is left for spikes.
 
     Returns:
         (1/s), broadcast of the inputs.
@@ -136,9 +136,9 @@ def synaptic_event_rate(
     """Synaptic events of a tissue [1/s].
 
     Args:
-        synapses (1): in the tissue
-        spike_rate (1/s): mean spikes of one neuron
-        release_probability (1): share of arriving spikes that release transmitter
+        synapses (1): in the tissue.
+        spike_rate (1/s): mean spikes of one neuron.
+        release_probability (1): share of arriving spikes that release transmitter.
 
     Returns:
         (1/s), broadcast of the inputs.
@@ -165,8 +165,8 @@ def energy_per_event(power: Watt, synaptic_event_rate: PerSecond) -> Joule:
     All of the power over all of the events, so upkeep counts.
 
     Args:
-        power (W): of the tissue
-        synaptic_event_rate (1/s): its events
+        power (W): of the tissue.
+        synaptic_event_rate (1/s): its events.
 
     Returns:
         (J), broadcast of the inputs.
@@ -193,9 +193,9 @@ def operation_rate(
     """Arithmetic that would stand for the spikes of a tissue [FLOP/s].
 
     Args:
-        synapses (1): in the tissue
-        spike_rate (1/s): mean spikes of one neuron
-        flop_per_event (FLOP): operations that stand for one spike at one synapse
+        synapses (1): in the tissue.
+        spike_rate (1/s): mean spikes of one neuron.
+        flop_per_event (FLOP): operations that stand for one spike at one synapse.
 
     Returns:
         (FLOP/s), broadcast of the inputs.
@@ -221,9 +221,9 @@ def behaviour_information_rate(
     """Bits of text a second [1/s].
 
     Args:
-        word_rate (word/s): words spoken, typed or read
-        characters_per_word (1/word): characters of a word
-        bits_per_character (1): surprise of one character to a reader of the language
+        word_rate (word/s): words spoken, typed or read.
+        characters_per_word (1/word): characters of a word.
+        bits_per_character (1): surprise of one character to a reader of the language.
 
     Returns:
         (1/s), broadcast of the inputs.
@@ -247,8 +247,8 @@ def tokens_per_joule(batch_token_rate: TokenPerSecond, power: Watt) -> TokenPerJ
     """Tokens that a writer makes of one joule [token/J].
 
     Args:
-        batch_token_rate (token/s): of the writer
-        power (W): of the writer
+        batch_token_rate (token/s): of the writer.
+        power (W): of the writer.
 
     Returns:
         (token/J), broadcast of the inputs.

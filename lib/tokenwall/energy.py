@@ -83,8 +83,8 @@ def landauer_energy(temperature: Kelvin, boltzmann_constant: EntropyUnit = k) ->
     error, and takes as long as it likes.
 
     Args:
-        temperature (K): of what takes up the heat
-        boltzmann_constant (J/K): Boltzmann's constant
+        temperature (K): of what takes up the heat.
+        boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
         (J), broadcast of the inputs.
@@ -113,9 +113,9 @@ def erasure_energy(
     An unreliable erasure leaves some entropy behind and costs less than k T ln 2, not more.
 
     Args:
-        temperature (K): of what takes up the heat
-        error_probability (1): chance that the erased bit is wrong
-        boltzmann_constant (J/K): Boltzmann's constant
+        temperature (K): of what takes up the heat.
+        error_probability (1): chance that the erased bit is wrong.
+        boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
         (J), broadcast of the inputs.
@@ -149,9 +149,9 @@ def reliable_bit_energy(
     and no law.
 
     Args:
-        temperature (K): of what takes up the heat
-        error_probability (1): chance that heat lifts a bit over its barrier
-        boltzmann_constant (J/K): Boltzmann's constant
+        temperature (K): of what takes up the heat.
+        error_probability (1): chance that heat lifts a bit over its barrier.
+        boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
         (J), broadcast of the inputs.
@@ -186,10 +186,10 @@ def finite_time_erasure_energy(
     time it is only an estimate.
 
     Args:
-        temperature (K): of what takes up the heat
-        erasure_time (s): time that the erasure takes
-        relaxation_time (s): time in which the bit forgets a disturbance
-        boltzmann_constant (J/K): Boltzmann's constant
+        temperature (K): of what takes up the heat.
+        erasure_time (s): time that the erasure takes.
+        relaxation_time (s): time in which the bit forgets a disturbance.
+        boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
         (J), broadcast of the inputs.
@@ -221,10 +221,10 @@ def ramp_energy(
     falling ramp can take it back.
 
     Args:
-        switched_capacitance (F): that is charged
-        supply_voltage (V): at the end of the ramp
-        switch_resistance (ohm): of the switch and wire that charge it
-        ramp_time (s): over which the supply rises evenly
+        switched_capacitance (F): that is charged.
+        supply_voltage (V): at the end of the ramp.
+        switch_resistance (ohm): of the switch and wire that charge it.
+        ramp_time (s): over which the supply rises evenly.
 
     Returns:
         (J), broadcast of the inputs.
@@ -259,11 +259,11 @@ def wire_energy(
     wire is discharged.
 
     Args:
-        wire_length (m): from end to end
-        supply_voltage (V): swing of the wire
-        capacitance_per_length (F/m): to everything around it
+        wire_length (m): from end to end.
+        supply_voltage (V): swing of the wire.
+        capacitance_per_length (F/m): to everything around it.
         transition_activity (1): charges for each bit: 1 if each bit charges the wire, 1/2
-            for each transition, 1/4 for random bits
+            for each transition, 1/4 for random bits.
 
     Returns:
         (J), broadcast of the inputs.
@@ -298,12 +298,12 @@ def moving_energy_per_token(
     Weights are shared by the batch, caches are not.
 
     Args:
-        batch (1): sequences that share one reading of the weights
-        context (token): tokens in the cache of each sequence
-        weight_bytes (B): weights that a step reads
-        cache_bytes_per_token (B/token): cache of one token of context
-        memory_energy (J/B): of reading one byte from main memory
-        tokens_per_step (token): tokens of one sequence in a step
+        batch (1): sequences that share one reading of the weights.
+        context (token): tokens in the cache of each sequence.
+        weight_bytes (B): weights that a step reads.
+        cache_bytes_per_token (B/token): cache of one token of context.
+        memory_energy (J/B): of reading one byte from main memory.
+        tokens_per_step (token): tokens of one sequence in a step.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -340,9 +340,9 @@ def computing_energy_per_token(
     The operations alone: no instruction, no register, no wire.
 
     Args:
-        active_parameters (1): weights that one token multiplies
-        energy_per_flop (J/FLOP): of one operation
-        flop_per_parameter (FLOP/token): arithmetic of one weight for one token
+        active_parameters (1): weights that one token multiplies.
+        energy_per_flop (J/FLOP): of one operation.
+        flop_per_parameter (FLOP/token): arithmetic of one weight for one token.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -369,8 +369,8 @@ def moving_share(
     """Share of moving in the energy of moving and computing [1].
 
     Args:
-        moving_energy_per_token (J/token): energy of reading
-        computing_energy_per_token (J/token): energy of the operations
+        moving_energy_per_token (J/token): energy of reading.
+        computing_energy_per_token (J/token): energy of the operations.
 
     Returns:
         (1), broadcast of the inputs.
@@ -405,12 +405,12 @@ def parity_batch(
     The twin, in joules, of the critical batch, which is the same question in seconds.
 
     Args:
-        bytes_per_weight (B): mean bytes of one stored weight
-        memory_energy (J/B): of reading one byte from main memory
-        energy_per_flop (J/FLOP): of one operation
-        flop_per_parameter (FLOP/token): arithmetic of one weight for one token
-        active_fraction (1): share of the weights that one token multiplies
-        tokens_per_step (token): tokens of one sequence in a step
+        bytes_per_weight (B): mean bytes of one stored weight.
+        memory_energy (J/B): of reading one byte from main memory.
+        energy_per_flop (J/FLOP): of one operation.
+        flop_per_parameter (FLOP/token): arithmetic of one weight for one token.
+        active_fraction (1): share of the weights that one token multiplies.
+        tokens_per_step (token): tokens of one sequence in a step.
 
     Returns:
         (1), broadcast of the inputs.
@@ -436,8 +436,8 @@ def energy_per_token(power: Watt, batch_token_rate: TokenPerSecond) -> JoulePerT
     """Energy of a machine for each token [J/token].
 
     Args:
-        power (W): that the machine draws while it writes
-        batch_token_rate (token/s): tokens of all sequences together
+        power (W): that the machine draws while it writes.
+        batch_token_rate (token/s): tokens of all sequences together.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -470,10 +470,10 @@ def served_energy_per_token(
     token is a constant and a share.
 
     Args:
-        batch (1): sequences in flight
-        energy_per_step (J): energy of a step that its sequences share
-        energy_floor (J/token): energy that each token costs on top
-        tokens_per_step (token): tokens of one sequence in a step
+        batch (1): sequences in flight.
+        energy_per_step (J): energy of a step that its sequences share.
+        energy_floor (J/token): energy that each token costs on top.
+        tokens_per_step (token): tokens of one sequence in a step.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -502,10 +502,10 @@ def wall_energy_per_token(
     Pue is the usual name: power usage effectiveness.
 
     Args:
-        energy_per_token (J/token): of the accelerators
+        energy_per_token (J/token): of the accelerators.
         server_overhead (1): power of the servers, idle ones included, over that of their
-            accelerators
-        pue (1): power of the building over that of its servers
+            accelerators.
+        pue (1): power of the building over that of its servers.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -529,8 +529,8 @@ def time_to_gap(efficiency_gap: AtLeastOne, doubling_time: Second) -> Nonnegativ
     """Time until an efficiency that doubles steadily has closed a gap [s].
 
     Args:
-        efficiency_gap (1): efficiency that is wanted over the present one
-        doubling_time (s): in which the efficiency doubles
+        efficiency_gap (1): efficiency that is wanted over the present one.
+        doubling_time (s): in which the efficiency doubles.
 
     Returns:
         (s), broadcast of the inputs.
@@ -560,8 +560,8 @@ def erased_bits_per_multiply_add(operand_bits: BitWidth, accumulator_bits: Count
     bit.
 
     Args:
-        operand_bits (1): bits of each factor
-        accumulator_bits (1): bits of the running sum
+        operand_bits (1): bits of each factor.
+        accumulator_bits (1): bits of the running sum.
 
     Returns:
         (1), broadcast of the inputs.
@@ -589,8 +589,8 @@ def switches_per_multiply_add(operand_bits: BitWidth, accumulator_bits: Count) -
     The same circuit, each AND gate and each adder counted as one switch: fewer than it has.
 
     Args:
-        operand_bits (1): bits of each factor
-        accumulator_bits (1): bits of the running sum
+        operand_bits (1): bits of each factor.
+        accumulator_bits (1): bits of the running sum.
 
     Returns:
         (1), broadcast of the inputs.
@@ -621,10 +621,10 @@ def overwritten_bits(
     Scores of attention are left out.
 
     Args:
-        layers (1): run one after another
-        hidden_size (1): width of the model
-        feedforward_size (1): inner size of the feed-forward block
-        value_bits (1): bits of one intermediate number
+        layers (1): run one after another.
+        hidden_size (1): width of the model.
+        feedforward_size (1): inner size of the feed-forward block.
+        value_bits (1): bits of one intermediate number.
 
     Returns:
         (1), broadcast of the inputs.
@@ -651,8 +651,8 @@ def irreversible_energy_per_token(
     """Energy of the bit operations of one token that cannot be undone [J/token].
 
     Args:
-        bit_operations_per_token (1/token): bit operations that cannot be undone
-        bit_energy (J): of each of them
+        bit_operations_per_token (1/token): bit operations that cannot be undone.
+        bit_energy (J): of each of them.
 
     Returns:
         (J/token), broadcast of the inputs.
@@ -688,11 +688,11 @@ def thermodynamic_rate(
     bound, and one that may err half of the time pays k T ln 2.
 
     Args:
-        power (W): that the machine draws
-        bit_operations_per_token (1/token): bit operations that cannot be undone
-        temperature (K): of what takes up the heat
-        error_probability (1): chance that one operation is wrong
-        boltzmann_constant (J/K): Boltzmann's constant
+        power (W): that the machine draws.
+        bit_operations_per_token (1/token): bit operations that cannot be undone.
+        temperature (K): of what takes up the heat.
+        error_probability (1): chance that one operation is wrong.
+        boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
         (token/s), broadcast of the inputs.

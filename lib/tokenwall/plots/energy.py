@@ -85,6 +85,8 @@ def ladder_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     style.unit_axis(ax.xaxis, "J")
+    if narrow:
+        ax.set_xticks(10.0 ** np.arange(-21, 4, 6))
     ax.set_xlabel("energy")
     powers = np.log10(table["value"].max() / table["value"].min())
     title(ax, f"From one bit's heat to one prompt: {powers:.0f} powers of ten", narrow)

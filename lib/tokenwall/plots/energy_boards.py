@@ -79,19 +79,21 @@ def floors_axes(*, narrow: bool = False) -> Figure:
         narrow: for a phone's width.
     """
     fig, ax = style.figure(
-        narrow, figsize=(style.NARROW[0], 3.7) if narrow else (style.WIDE[0], 3.5)
+        narrow, figsize=(style.NARROW[0], 4.2) if narrow else (style.WIDE[0], 4.0)
     )
-    ax.set(xscale="log", xlim=(1e-24, 1e6), ylim=(len(_FLOORS) - 0.4, -0.8))
+    ax.set(xscale="log", xlim=(1e-24, 1e4), ylim=(len(_FLOORS) - 0.3, -0.8))
     for place, (gid, label, colour) in enumerate(_FLOORS):
         ax.text(2e-24, place - 0.3, label, color=colour, va="center", fontsize=8.5)
         ax.plot([1e-10], [place], "o", color=colour, ms=8, gid=gid)
-        ax.text(1e-10, place, "", color=colour, va="center", gid=f"{gid}-label")
+        ax.text(1e-10, place + 0.34, "", color=colour, va="center", ha="center", gid=f"{gid}-label")
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     ax.set_title("Joules of one token, and what physics asks for")
     ax.set_xlabel("energy for each token")
     style.unit_axis(ax.xaxis, "J")
+    if narrow:
+        ax.set_xticks(10.0 ** np.arange(-24, 4, 6))
     return fig
 
 
@@ -114,7 +116,7 @@ def floors() -> Board:
     moves: list[Move] = []
     for gid, value in values.items():
         moves.append(Marker(gid, x=value, y=[name for name, *_ in _FLOORS].index(gid)))
-        moves.append(Text(f"{gid}-label", x=value * 30, value=value, unit="J"))
+        moves.append(Text(f"{gid}-label", x=value, value=value, unit="J"))
     readouts = [
         Readout("Measured over discarded bits", measured / values["gates"], digits=2),
         Readout("Measured over reliable switches", measured / values["reliable"], digits=2),
