@@ -215,8 +215,9 @@ def served_alt(runs: pd.DataFrame, fits: pd.DataFrame, priced: pd.DataFrame) -> 
     for series, label in SERIES.items():
         part = runs[runs["series"] == series].sort_values("batch")
         first, last = part.iloc[0], part.iloc[-1]
+        named = label.replace(",", " parameters on")
         parts.append(
-            f"{label} parameters, {first['value']:.3g} J at a batch of {first['batch']:.0f} and "
+            f"{named}, {first['value']:.3g} J at a batch of {first['batch']:.0f} and "
             f"{last['value']:.3g} J at {last['batch']:.0f}, the law misses "
             f"{100 * fits.loc[series, 'median_miss']:.0f} % in the median"
         )
