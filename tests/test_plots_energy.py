@@ -167,3 +167,10 @@ def test_the_writers_change_places_with_the_unit():
     low = dial.results(**next(p.values for p in made.presets if "low" in p.label))
     assert low["Brain over rack, in operations"] < 1
     assert energies("brain-mechanism")["operation_rate"] == 1e15
+
+
+def test_price_list_prints_the_tables_as_they_stand():
+    table = energy_tables.price_list()
+    assert table.loc["multiply two 32-bit numbers", "45 nm [pJ]"] == pytest.approx(3.7)
+    assert table.loc["multiply two 32-bit numbers", "7 nm [pJ]"] == pytest.approx(1.31)
+    assert (table["times cheaper"] > 1).all()
