@@ -17,7 +17,16 @@ from tokenwall import data, units
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "lib" / "tokenwall" / "data"
 MANIFEST = ROOT / "tests" / "data_manifest.csv"
-FIXED = ("machines", "machines_index", "measurements", "models", "models_index", "trends")
+FIXED = (
+    "energies",
+    "machines",
+    "machines_index",
+    "measurements",
+    "models",
+    "models_index",
+    "token_energies",
+    "trends",
+)
 TIDY = "key quantity value unit low high kind source locator retrieved note".split()
 MEASURED = (
     "id model machine engine metric value unit devices parallelism weight_bits weight_bytes batch "
@@ -104,7 +113,7 @@ def dimension(unit: str) -> dict[str, float]:
     return dict(units.registry().Quantity(1.0, "" if unit == "1" else unit).dimensionality)
 
 
-@pytest.fixture(scope="module", params=["machines", "models", "facts"])
+@pytest.fixture(scope="module", params=["machines", "models", "facts", "energies"])
 def numbers(request):
     return rows(request.param)
 
@@ -187,7 +196,16 @@ def test_every_name_means_one_thing(table):
 
 def test_every_source_is_in_the_bibliography():
     known = bibliography()
-    for table in ("machines", "models", "facts", "measurements", "engines", "trends"):
+    for table in (
+        "machines",
+        "models",
+        "facts",
+        "measurements",
+        "engines",
+        "trends",
+        "energies",
+        "token_energies",
+    ):
         for row in rows(table):
             for key in row["source"].split("; "):
                 assert key in known, (table, key)

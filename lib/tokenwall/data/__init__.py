@@ -74,6 +74,7 @@ UNITS = {
     "tied_embeddings": "1",
 }
 
+_TIDY = ("machines", "models", "facts", "trends", "energies")
 _MACHINE = tuple(UNITS)[: tuple(UNITS).index("parameters")]
 _MODEL = tuple(UNITS)[tuple(UNITS).index("parameters") :]
 _NUMBERS = (
@@ -92,7 +93,7 @@ def tidy(table: str) -> pd.DataFrame:
     """A table as printed, one number a row, with SI values beside the text.
 
     Args:
-        table: "machines", "models", "facts" or "trends".
+        table: "machines", "models", "facts", "trends" or "energies".
 
     Returns:
         The rows of the file and the columns si_value, si_low, si_high (nan where empty).
@@ -272,10 +273,8 @@ def _names(table: str) -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def _tidy(table: str) -> pd.DataFrame:
-    if table not in ("machines", "models", "facts", "trends"):
-        raise ValueError(
-            f"table is {table!r}; it must be 'machines', 'models', 'facts' or 'trends'"
-        )
+    if table not in _TIDY:
+        raise ValueError(f"table is {table!r}; it must be one of {', '.join(map(repr, _TIDY))}")
     frame = _read(table)
     for column in ("value", "low", "high"):
         frame[f"si_{column}"] = [

@@ -1,0 +1,439 @@
+"""Rows in joules for each token: from the record rack down to what thermodynamics asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tokenwall import scenario
+from tokenwall.data import machine as machine_row
+from tokenwall.data import model as model_row
+from tokenwall.data.energies import energies, energy_interval, energy_sources
+from tokenwall.data.facts import facts
+from tokenwall.energy import (
+    computing_energy_per_token,
+    energy_per_token,
+    erased_bits_per_multiply_add,
+    irreversible_energy_per_token,
+    landauer_energy,
+    moving_energy_per_token,
+    overwritten_bits,
+    reliable_bit_energy,
+    switches_per_multiply_add,
+    thermodynamic_rate,
+)
+from tokenwall.kvcache import largest_batch
+from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.ledger_rows.serving import CONTEXT, RECORD, RECORD_MACHINE, RECORD_MODEL
+from tokenwall.roofline import weight_bytes
+
+__all__ = [
+    "accounted_row",
+    "arithmetic_energy",
+    "arithmetic_row",
+    "bit_operations",
+    "cmos_energy",
+    "cmos_row",
+    "energy_ledger",
+    "energy_rows",
+    "flop_energy",
+    "gate_energy",
+    "landauer_row",
+    "memory_price",
+    "moving_energy",
+    "overwriting_energy",
+    "rack_power",
+    "record_energy",
+    "reliable_row",
+    "switch_energy",
+    "thermodynamic_bound",
+]
+
+CHAPTER = "book/physics/energy.ipynb"
+RECORD_BITS = 4.0
+
+
+def memory_price() -> Estimate:
+    """Energy of reading one byte from stacked memory [J/B]."""
+    return Estimate(*energy_interval("hbm2", "read"))
+
+
+def flop_energy(bits: float) -> Estimate:
+    """Energy of one operation of a multiply-add in 7 nm silicon, operators alone [J/FLOP].
+
+    Published are 16-bit and 8-bit operators. For narrower numbers the 8-bit price stands, and the
+    low end supposes that a multiplier shrinks with the square of its width.
+
+    Args:
+        bits: of the factors, at most 16.
+
+    Raises:
+        ValueError: the bits are not positive or exceed 16.
+    """
+    if not 0 < bits <= 16:
+        raise ValueError(f"bits is {bits:g}; it must be above 0 and at most 16")
+    price = energies("silicon-7nm")
+    wide = (price["bf16_multiply"] + price["bf16_add"]) / 2
+    if bits > 8:
+        return Estimate(wide, wide, (price["fp16_multiply"] + price["fp16_add"]) / 2)
+    narrow = (price["int8_multiply"] + price["int32_add"]) / 2
+    smallest = (price["int8_multiply"] * (bits / 8) ** 2 + price["int8_add"]) / 2
+    return Estimate(narrow, smallest, wide)
+
+
+def rack_power() -> Estimate:
+    """Power of the record rack [W]; it is the rating, since nobody published what was drawn."""
+    return Estimate(*energy_interval("gb300-rack", "power"))
+
+
+def record_energy() -> Estimate:
+    """Energy of the record rack for each token, at the power it is built for [J/token]."""
+    rate = facts(RECORD)["token_rate"]
+    return _each(rack_power(), lambda power: energy_per_token(power, rate))
+
+
+def moving_energy(machine: Any, model: Any, *, weight_bits: float = RECORD_BITS) -> Estimate:
+    """Energy of reading weights and caches for one token, with memory full of readers [J/token].
+
+    The interval holds the price of memory and the unpublished context of the readers.
+
+    Args:
+        machine: a row of the machine table.
+        model: a row of the model table.
+        weight_bits: mean bits of one stored weight.
+    """
+    held = float(weight_bytes(model["parameters"], weight_bits / 8))
+    cache = scenario.cache_bytes_per_token_of(model)
+
+    def reading(context: float) -> float:
+        room = {"context": context, "cache_bytes_per_token": cache}
+        batch = float(largest_batch(machine["memory_capacity"], held, **room))
+        read = scenario.step_weight_bytes(model, weight_bits)
+        return float(
+            moving_energy_per_token(
+                max(batch, 1.0),
+                context,
+                weight_bytes=read,
+                cache_bytes_per_token=cache,
+                memory_energy=memory_price().value,
+            )
+        )
+
+    contexts = Estimate(*(reading(c) for c in (CONTEXT.value, CONTEXT.low, CONTEXT.high)))
+    relative = memory_price() * Estimate.exact(1 / memory_price().value)
+    return contexts * relative
+
+
+def arithmetic_energy(model: Any, *, bits: float = RECORD_BITS) -> Estimate:
+    """Energy of the multiply-adds of one token at published prices [J/token].
+
+    Args:
+        model: a row of the model table.
+        bits: of the factors.
+    """
+    price, active = flop_energy(bits), scenario.read_parameters(model)
+    ends = (
+        float(computing_energy_per_token(active, p)) for p in (price.value, price.low, price.high)
+    )
+    return Estimate(*ends)
+
+
+def cmos_energy(model: Any) -> Estimate:
+    """Energy of the arithmetic of one token at the published limit of transistors [J/token].
+
+    Args:
+        model: a row of the model table.
+    """
+    limit, active = (
+        Estimate(*energy_interval("cmos-limit", "efficiency")).inverse(),
+        (scenario.read_parameters(model)),
+    )
+    ends = (
+        float(computing_energy_per_token(active, p)) for p in (limit.value, limit.low, limit.high)
+    )
+    return Estimate(*ends)
+
+
+def bit_operations(model: Any) -> Estimate:
+    """Bit operations of one token that gates cannot undo [1/token].
+
+    One for each gate and adder of an array multiplier and its running sum, for each weight that a
+    token multiplies. The interval holds factors of 2 to 8 bits. Attention's products, control and
+    copies are left out, so a real machine does more.
+
+    Args:
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+    active = scenario.read_parameters(_found(model))
+
+    def count(end: int) -> float:
+        return active * float(switches_per_multiply_add(*_setting(end)[1:]))
+
+    return _over_ends(count)
+
+
+def switch_energy(model: Any) -> Estimate:
+    """Energy of the gates of one token's multiply-adds, each as dear as its reliability [J/token].
+
+    Args:
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+    count = _ends(bit_operations(model))
+
+    def total(end: int) -> float:
+        each = reliable_bit_energy(_setting(end)[0], _error(end))
+        return float(irreversible_energy_per_token(count[end], each))
+
+    return _over_ends(total)
+
+
+def gate_energy(model: Any) -> Estimate:
+    """Least energy of the bits that the gates of one token's multiply-adds discard [J/token].
+
+    Each discarded bit costs Landauer's k T ln 2. It binds a machine whose gates discard them.
+
+    Args:
+        model: a row of the model table.
+    """
+
+    def total(end: int) -> float:
+        warmth, bits, width = _setting(end)
+        count = scenario.read_parameters(model) * erased_bits_per_multiply_add(bits, width)
+        return float(irreversible_energy_per_token(count, landauer_energy(warmth)))
+
+    return _over_ends(total)
+
+
+def overwriting_energy(model: Any) -> Estimate:
+    """Least energy of overwriting one token's intermediate results, its gates reversible [J/token].
+
+    Args:
+        model: a row of the model table.
+
+    Raises:
+        ValueError: the model has no feed-forward size in its table.
+    """
+    shape = {key: float(model[key]) for key in ("layers", "hidden_size", "feedforward_size")}
+    missing = [key for key, value in shape.items() if value != value]
+    if missing:
+        raise ValueError(f"{model['name']} has no {missing[0]} in its table")
+
+    def total(end: int) -> float:
+        bits = overwritten_bits(**shape, value_bits=(16, 8, 32)[end])
+        return float(irreversible_energy_per_token(bits, landauer_energy(_setting(end)[0])))
+
+    return _over_ends(total)
+
+
+def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
+    """Tokens per second at a power, if only reliable, irreversible switches cost energy [token/s].
+
+    The low end takes the least power, the widest factors, the warmest chip and the rarest error;
+    the high end the other of each. It bounds no machine that undoes its steps: for that there is
+    no bound of this kind.
+
+    Args:
+        power: that the machine may draw [W].
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+    count = _ends(bit_operations(model))
+
+    def rate(watts: float, end: int) -> float:
+        warm = {"temperature": _setting(end)[0], "error_probability": _error(end)}
+        return float(thermodynamic_rate(watts, count[end], **warm))
+
+    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1))
+
+
+def accounted_row(before: Estimate, machine: Any, model: Any) -> Row:
+    """What published prices of moving and computing account for.
+
+    Args:
+        before: the measured energy for each token.
+        machine: a row of the machine table.
+        model: a row of the model table.
+    """
+    moving, computing = moving_energy(machine, model), arithmetic_energy(model)
+    landed = Estimate(*(a + b for a, b in zip(_ends(moving), _ends(computing), strict=True)))
+    return _row(
+        "accounted",
+        "Pay for operators and memory alone",
+        before,
+        landed,
+        ("moving_energy_per_token", "computing_energy_per_token"),
+        energy_sources("hbm2", "silicon-7nm"),
+        "Instructions, registers, caches on the chip, links, hosts, leakage and idling are what "
+        "falls away. The batch and context of the record were not published.",
+    )
+
+
+def arithmetic_row(before: Estimate, model: Any) -> Row:
+    """What is left if memory is free.
+
+    Args:
+        before: the energy that the ledger has reached.
+        model: a row of the model table.
+    """
+    return _row(
+        "arithmetic",
+        "Move nothing",
+        before,
+        arithmetic_energy(model),
+        ("computing_energy_per_token",),
+        energy_sources("silicon-7nm"),
+        "Operators of 7 nm; the record's four-bit ones were not published.",
+    )
+
+
+def cmos_row(before: Estimate, model: Any) -> Row:
+    """What the published limit of today's kind of transistor leaves.
+
+    Args:
+        before: the energy that the ledger has reached.
+        model: a row of the model table.
+    """
+    return _row(
+        "cmos",
+        "Transistors at their published limit",
+        before,
+        cmos_energy(model),
+        ("computing_energy_per_token",),
+        energy_sources("cmos-limit"),
+        "A projection with wires of the chip, not a law.",
+    )
+
+
+def reliable_row(before: Estimate, model: Any) -> Row:
+    """What ideal switches cost that are as reliable as a computer needs.
+
+    Args:
+        before: the energy that the ledger has reached.
+        model: a row of the model table.
+    """
+    return _row(
+        "reliable",
+        "Ideal switches, reliable and irreversible",
+        before,
+        switch_energy(model),
+        ("irreversible_energy_per_token", "switches_per_multiply_add", "reliable_bit_energy"),
+        energy_sources("switch", "multiply-add", "room"),
+        "No wires at all. The gates of an integer multiplier of the record's width.",
+    )
+
+
+def landauer_row(before: Estimate, model: Any) -> Row:
+    """What thermodynamics asks for the bits that the gates discard.
+
+    Args:
+        before: the energy that the ledger has reached.
+        model: a row of the model table.
+    """
+    return _row(
+        "landauer",
+        "k T ln 2 for each discarded bit",
+        before,
+        gate_energy(model),
+        ("irreversible_energy_per_token", "erased_bits_per_multiply_add", "landauer_energy"),
+        energy_sources("multiply-add", "room"),
+        "Endlessly slow, and for gates that discard; reversible ones have no such floor.",
+    )
+
+
+def energy_rows(machine: Any, model: Any) -> tuple[Row, ...]:
+    """The rows from the record's joules of a token down to k T ln 2 for each discarded bit.
+
+    Args:
+        machine: a row of the machine table, or its name, key or alias.
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: a name is unknown or its table lacks a quantity.
+    """
+    chip = machine_row(machine) if isinstance(machine, str) else machine
+    llm = _found(model)
+    rows = [accounted_row(record_energy(), chip, llm)]
+    for make in (arithmetic_row, cmos_row, reliable_row, landauer_row):
+        before = rows[-1].lands_on
+        assert before is not None
+        rows.append(make(before, llm))
+    return tuple(rows)
+
+
+def energy_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> Ledger:
+    """From the joules of a token on the record rack to those of thermodynamics.
+
+    Args:
+        machine: name, key or alias of one accelerator of the record.
+        model: name, key or alias of the model.
+
+    Raises:
+        ValueError: a name is unknown or its table lacks a quantity.
+    """
+    ledger = Ledger(
+        "energy_per_token",
+        record_energy(),
+        "The record rack at its rated power",
+        "azure2025; lenovo2025gb300",
+    )
+    return ledger.add(*energy_rows(machine, model))
+
+
+def _row(
+    key: str,
+    label: str,
+    before: Estimate,
+    landed: Estimate,
+    equations: tuple[str, ...],
+    source: str,
+    note: str,
+) -> Row:
+    return Row(
+        key,
+        label,
+        landed * before.inverse(),
+        equations,
+        {"before": before.value, "after": landed.value},
+        source,
+        CHAPTER,
+        note=note,
+        lands_on=landed,
+    )
+
+
+def _ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def _found(model: Any) -> Any:
+    return model_row(model) if isinstance(model, str) else model
+
+
+def _each(power: Estimate, rule: Callable[[float], Any]) -> Estimate:
+    return Estimate(*(float(rule(end)) for end in _ends(power)))
+
+
+def _error(end: int) -> float:
+    """Chance of a wrong switch: a rarer error is dearer, so the ends change places."""
+    return energy_interval("switch", "error_probability")[(0, 2, 1)[end]]
+
+
+def _setting(end: int) -> tuple[float, float, float]:
+    """Temperature, bits of a factor and of the sum: value, low or high end of each."""
+    return (
+        energy_interval("room", "temperature")[end],
+        energy_interval("multiply-add", "operand_bits")[end],
+        energy_interval("multiply-add", "accumulator_bits")[end],
+    )
+
+
+def _over_ends(total: Callable[[int], float]) -> Estimate:
+    return Estimate(total(0), total(1), total(2))
