@@ -483,7 +483,8 @@ def fix_hurdle(
 
     The saving over the cost drifts, and may also wander: then a repair that cannot be undone should
     clear a higher bar, since waiting keeps the choice open. Solves the option to invest of McDonald
-    and Siegel; the drift is that of the mean, and risk itself has no price. Leaves out rivals, who take the option away, and what is learnt only by doing.
+    and Siegel; the drift is that of the mean, and risk itself has no price. Leaves out rivals, who
+    take the option away, and what is learnt only by doing.
 
     Args:
         user_cost (1/s): rate at which the expected, discounted cost of the repair falls.

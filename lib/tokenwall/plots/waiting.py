@@ -27,6 +27,8 @@ _COLOUR = {
     "single thread": style.COMPUTE,
     "accelerators": style.ENERGY,
 }
+# Which end of a record carries its name, and how far off.
+_NAMED = {"transistors": (-1, (-12, 2)), "single thread": (-1, (4, 6)), "accelerators": (0, (-6, 3))}
 FALLS, USES = (1.0, 1500.0), (0.5, 120.0)
 PAYBACKS = (1.0, 2.0, 4.0)
 
@@ -61,10 +63,11 @@ def history_figure(
     for name, record in records.items():
         relative = record["value"] / record["value"].iloc[0]
         first.step(record["date"], relative, where="post", color=_COLOUR[name], lw=1.6)
+        at, offset = _NAMED[name]
         first.annotate(
             name,
-            (record["date"].iloc[-1], relative.iloc[-1]),
-            (-12 if name == "transistors" else 4, 2 if name == "transistors" else 6),
+            (record["date"].iloc[at], relative.iloc[at]),
+            offset,
             textcoords="offset points",
             ha="right",
             color=_COLOUR[name],
@@ -302,7 +305,7 @@ def doubt_figure(
     style.unit_axis(right.yaxis)
     right.set_xlabel("years ahead")
     right.set_ylabel("yearly fall that gives the mean price")
-    _title(right, "Further ahead, the slowest falls count most", 40)
+    _title(right, "Further ahead, slow falls count most", 40)
     return fig
 
 
