@@ -129,6 +129,21 @@ def test_at_the_threshold_of_belief_repairing_is_worth_nothing():
     assert abs(drawn.mean()) < 4 * drawn.std() / np.sqrt(len(drawn))
 
 
+@pytest.mark.parametrize("belief", [0.2, 0.45, 0.55, 0.9])
+def test_a_promise_is_worth_a_wait_above_the_belief_that_balances_a_short_one(belief):
+    """Every planned wait is valued in full; the rule of the chapter looks one moment ahead."""
+    case = dict(zip(NAMES, (1.0, 0.1, 0.3, 0.1, 1.0, 0.7, 0.7), strict=True))
+    alone = case | {"arrival_hazard": 0.0}
+    waits = np.linspace(0, 6, 601)
+    sound, empty = (
+        np.asarray(waiting.fix_value(waits, case["payback_rate"], **costs(c)))
+        for c in (case, alone)
+    )
+    value = belief * sound + (1 - belief) * empty
+    balance = (case["payback_rate"] - costs(alone)["user_cost"]) / case["arrival_hazard"]
+    assert (value.argmax() == 0) == (belief < balance)
+
+
 def test_belief_falls_as_drawn_arrivals_say():
     generator = np.random.default_rng(2)
     arrival = generator.exponential(1.0, 200_000)

@@ -204,8 +204,9 @@ def earliest_finish(job_time: Second, doubling_time: Second) -> Second:
 def rented_finish(job_time: Second, doubling_time: Second) -> Second:
     """Time to the end of a computation that always runs on the newest machine [s].
 
-    Renting by the day at a constant spend: work is done from the first day and speeds up with the
-    market. Assumes that moving the job costs nothing and that rents fall as purchase prices do.
+    Renting by the day at a constant spend, which hires one such machine today: work is done from
+    the first day and speeds up with the market. Assumes that moving the job costs nothing and that
+    rents fall as purchase prices do. The sum spent by the end is not that of one machine.
 
     Args:
         job_time (s): run time on the machine that the budget buys today.
@@ -482,7 +483,8 @@ def fix_hurdle(
 
     The saving over the cost drifts, and may also wander: then a repair that cannot be undone should
     clear a higher bar, since waiting keeps the choice open. Solves the option to invest of McDonald
-    and Siegel. Leaves out rivals, who take the option away, and what is learnt only by doing.
+    and Siegel; the drift is that of the mean, and risk itself has no price. Leaves out rivals, who
+    take the option away, and what is learnt only by doing.
 
     Args:
         user_cost (1/s): rate at which the expected, discounted cost of the repair falls.
@@ -646,7 +648,8 @@ def belief_threshold(
     """Belief in a promised free repair above which repairing today loses money [1].
 
     Compares today with never, for a promise that is either sound, and then kept by chance at a
-    steady hazard, or empty. Above 1 no belief is enough; below 0 none is needed.
+    steady hazard, or empty. Above 1 no belief is enough; below 0 none is needed. A short wait may
+    beat both at a lower belief.
 
     Args:
         payback_rate (1/s): what the repair saves in a time today over what it costs today.

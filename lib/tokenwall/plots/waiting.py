@@ -27,6 +27,8 @@ _COLOUR = {
     "single thread": style.COMPUTE,
     "accelerators": style.ENERGY,
 }
+# Which end of a record carries its name, and how far off.
+_NAMED = {"transistors": (-1, (-12, 2)), "single thread": (-1, (4, 6)), "accelerators": (0, (-6, 3))}
 FALLS, USES = (1.0, 1500.0), (0.5, 120.0)
 PAYBACKS = (1.0, 2.0, 4.0)
 
@@ -61,10 +63,11 @@ def history_figure(
     for name, record in records.items():
         relative = record["value"] / record["value"].iloc[0]
         first.step(record["date"], relative, where="post", color=_COLOUR[name], lw=1.6)
+        at, offset = _NAMED[name]
         first.annotate(
             name,
-            (record["date"].iloc[-1], relative.iloc[-1]),
-            (-4, -16 if name == "transistors" else 6),
+            (record["date"].iloc[at], relative.iloc[at]),
+            offset,
             textcoords="offset points",
             ha="right",
             color=_COLOUR[name],
@@ -73,7 +76,7 @@ def history_figure(
     first.set_yticks([1, 1e2, 1e4, 1e6, 1e8])
     first.set_xlabel("year")
     first.set_ylabel("best so far, over the first")
-    _title(first, "Three records", 40)
+    _title(first, "One thread slowed; the others went on", 40)
     for ax, (name, table) in zip(others, gains.items(), strict=True):
         colour = _COLOUR[name]
         ax.plot(table["start"], table["promised"], color=style.MUTED, lw=1.4, ls=(0, (3, 2)))
@@ -101,7 +104,7 @@ def _name_lines(ax: Axes, table: pd.DataFrame) -> None:
 def _verdict(name: str, table: pd.DataFrame) -> str:
     """What a panel shows, from its table."""
     if name == "single thread":
-        return f"Single thread: lost in {_first_loss(table)}"
+        return f"Single thread: first loss in {_first_loss(table)}"
     low, high = table["realised"].min(), table["realised"].max()
     return f"{name.capitalize()}: a gain of {low:.1f} to {high:.1f}"
 
@@ -284,9 +287,9 @@ def doubt_figure(
         (mean, f"mean\n{mean:.2f}", style.NETWORK),
     ):
         left.axvline(value, color=colour, lw=2)
-        left.text(value + 0.08, top, text, color=colour, va="top", fontweight="bold")
-    left.axvline(0, color=style.INK, lw=0.8)
-    left.set(xlim=(-1, 4.1), ylim=(0, top * 1.08))
+        left.text(value + 0.08, top * 1.24, text, color=colour, va="top", fontweight="bold")
+    left.plot([0, 0], [0, top], color=style.INK, lw=0.8)
+    left.set(xlim=(-1, 4.1), ylim=(0, top * 1.27))
     left.set_xlabel("value of repairing now, over its cost (last bar: 4 and more)")
     left.set_ylabel("share of worlds, %")
     _title(left, "Most worlds say no, the mean says yes", 40)
@@ -302,7 +305,7 @@ def doubt_figure(
     style.unit_axis(right.yaxis)
     right.set_xlabel("years ahead")
     right.set_ylabel("yearly fall that gives the mean price")
-    _title(right, "Far ahead, only the slowest fall counts", 40)
+    _title(right, "Further ahead, slow falls count most", 40)
     return fig
 
 

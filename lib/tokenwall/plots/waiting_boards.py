@@ -109,7 +109,7 @@ def slacking() -> Board:
         f"{at[0]:.2f} and then rises towards the line of waiting for ever. Renting would finish in "
         f"{at[2]:.2f} years."
     )
-    caption = "One machine, bought once. The green line is the same budget spent evenly on rent."
+    caption = "One machine, bought once. Green: a steady rent that hires one such machine today."
     return Board(moves, readouts, presets, {}, alt, [], caption)
 
 
@@ -149,7 +149,7 @@ def phase_axes(*, narrow: bool = False) -> Figure:
         ax.annotate(
             engineering(row.factor, digits=2) + "×",
             (row.factor, PAYBACKS[0]),
-            (0, 13),
+            (-3 if row.factor == 9 else 3 if row.factor == 10 else 0, 13),
             textcoords="offset points",
             ha="right" if row.factor == 9 else "left" if row.factor == 10 else "center",
             color=style.MUTED,
