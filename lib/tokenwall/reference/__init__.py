@@ -11,13 +11,20 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tokenwall.reference import equations, notation
+from tokenwall.reference import api, contents, equations, notation, tables
 
 __all__ = ["PARTS", "fill"]
 
 PARTS: dict[str, Callable[[Path], str]] = {
     "notation": notation.notation,
     "equations": equations.index,
+    "data": tables.overview,
+    "machines": tables.machines,
+    "models": tables.models,
+    "tables": tables.others,
+    "measurements": tables.measurements,
+    "api": api.api,
+    "map": contents.contents,
 }
 _BLOCK = re.compile(r"^```\{generated\} ([\w-]+)\n```$", re.MULTILINE)
 

@@ -9,15 +9,14 @@ import inspect
 import json
 import pkgutil
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import tokenwall
 from tokenwall.equation import REGISTRY, Equation, symbol_table
-
-_NOT_IMPORTED = "sphinxext"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Page:
         title: its first heading.
         imports: modules of the library that its code imports, without the package's name.
         uses: equations that its own code names.
-        through: equations that the modules use from which it takes figures, tables and ledger rows.
+        through: equations behind the figures, tables and ledger rows that it shows.
         derives: equations that name it as the place of their derivation.
         quantities: names of symbols.csv that it uses, alone or in an equation.
     """
@@ -45,7 +44,7 @@ class Page:
 
 @functools.cache
 def modules() -> dict[str, ModuleType]:
-    """All modules of the library by name, imported, but for the site's extension.
+    """All modules of the library by name, imported.
 
     Example:
         >>> "tokenwall.roofline" in modules()
@@ -53,8 +52,7 @@ def modules() -> dict[str, ModuleType]:
     """
     found = {"tokenwall": tokenwall}
     for module in pkgutil.walk_packages(tokenwall.__path__, "tokenwall."):
-        if not module.name.endswith(_NOT_IMPORTED):
-            found[module.name] = importlib.import_module(module.name)
+        found[module.name] = importlib.import_module(module.name)
     return found
 
 
@@ -111,23 +109,22 @@ def _pages(root: Path) -> tuple[Page, ...]:
 def _page(root: Path, name: str) -> Page:
     prose, sources = _source(root / name)
     title = re.search(r"^# (.+)$", prose, re.MULTILINE)
-    trees = [ast.parse(re.sub(r"(?m)^[%!].*$", "", source)) for source in sources]
-    imports = sorted({module for tree in trees for module in _imports(tree)})
-    words = {word for tree in trees for word in _words(tree)}
-    called = _called(ast.Module([part for tree in trees for part in tree.body], []))
+    parts = [ast.parse(re.sub(r"(?m)^[%!].*$", "", source)).body for source in sources]
+    tree = ast.Module([part for body in parts for part in body], [])
+    imports, taken = _taken(tree)
     known = equations()
-    uses = tuple(key for key in known if key in called)
+    direct = {thing.__name__ for thing in taken if hasattr(thing, "expr")}
+    behind = _reached(taken)
     derives = tuple(key for key in known if known[key].derivation.rsplit(".", 1)[0] == name)
-    behind = {key for module in imports for key in _behind(module)}
-    touched = {q for key in (*uses, *derives) for q in (key, *known[key].parameters)}
+    touched = {q for key in (*direct, *derives) for q in (key, *known[key].parameters)}
     return Page(
         name=name,
         title=title[1].strip() if title else name,
-        imports=tuple(imports),
-        uses=uses,
-        through=tuple(key for key in known if key in behind and key not in uses),
+        imports=tuple(sorted(imports)),
+        uses=tuple(key for key in known if key in direct),
+        through=tuple(key for key in known if key in behind - direct),
         derives=derives,
-        quantities=frozenset(touched | (words & set(symbol_table()))),
+        quantities=frozenset(touched | (_words(tree) & set(symbol_table()))),
     )
 
 
@@ -143,20 +140,28 @@ def _source(stem: Path) -> tuple[str, list[str]]:
     return "\n\n".join(by_kind["markdown"]), by_kind["code"]
 
 
-def _imports(tree: ast.AST) -> set[str]:
-    """Modules of the library that a tree imports, without the package's name."""
-    found = set()
+def _taken(tree: ast.AST) -> tuple[set[str], list[Any]]:
+    """Modules of the library that code imports, and the functions and classes it takes."""
+    known, imports, bound = modules(), set(), {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            # Names from a package may be modules; if so the package itself is only the way there.
-            known = inner & set(modules())
-            found |= known or {node.module}
-            if known and known != inner and node.module != "tokenwall":
-                found.add(node.module)
-    return {name.removeprefix("tokenwall.") for name in found if name.startswith("tokenwall.")}
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tokenwall":
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                thing = known.get(module) or getattr(known[str(node.module)], alias.name)
+                bound[alias.asname or alias.name] = thing
+                imports.add(module if module in known else str(node.module))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name in known:
+                    bound[alias.asname or alias.name] = known[alias.name]
+                    imports.add(alias.name)
+    taken = [thing for thing in bound.values() if not inspect.ismodule(thing)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            head = bound.get(node.value.id)
+            if inspect.ismodule(head) and hasattr(head, node.attr):
+                taken.append(getattr(head, node.attr))
+    return {name.removeprefix("tokenwall.") for name in imports}, taken
 
 
 def _words(tree: ast.AST) -> set[str]:
@@ -176,31 +181,58 @@ def _words(tree: ast.AST) -> set[str]:
     return found
 
 
-@functools.cache
-def _behind(module: str) -> frozenset[str]:
-    """Equations that a module of figures, tables or ledger rows draws on."""
-    made = modules()[f"tokenwall.{module}"]
-    inner = [name for name in modules() if name.startswith(f"tokenwall.{module}.")]
-    known = equations()
-    if any(equation.__module__ == made.__name__ for equation in known.values()):
-        return frozenset()
-    words: set[str] = set()
-    for name in (made.__name__, *(inner if module == "ledger_rows" else [])):
-        words |= _called(ast.parse(inspect.getsource(modules()[name])))
-    return frozenset(words & set(known))
+def _reached(start: Iterable[Any]) -> set[str]:
+    """Equations that functions and classes come to when they run, by the names in their code."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = list(start)
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if hasattr(thing, "expr") and getattr(thing, "__name__", "") in REGISTRY:
+            found.add(thing.__name__)
+        else:
+            waiting += _next(thing)
+    return found
 
 
-def _called(tree: ast.AST) -> set[str]:
-    """Names that code takes from the library, imported or after a module's name and a dot."""
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    ours = [node for node in froms if (node.module or "").split(".")[0] == "tokenwall"]
-    aliases = [alias for node in ours for alias in node.names]
-    heads = {alias.asname or alias.name for alias in aliases}
-    attributes = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in heads
-    }
-    return {alias.name for alias in aliases} | attributes
+def _next(thing: Any) -> list[Any]:
+    """What a function names, a class does, a container holds."""
+    if isinstance(thing, dict):
+        return list(thing.values())
+    if isinstance(thing, list | tuple | set | frozenset):
+        return list(thing)
+    if isinstance(thing, property):
+        return [thing.fget]
+    if isinstance(thing, functools.partial):
+        return [thing.func]
+    if inspect.isclass(thing):
+        return list(vars(thing).values()) if _is_ours(thing) else []
+    if not _is_ours(thing):
+        return []
+    plain = inspect.unwrap(getattr(thing, "__func__", thing))
+    if not inspect.isfunction(plain):
+        return list(getattr(thing, "__dict__", {}).values())
+    scope, names = plain.__globals__, _names(plain.__code__)
+    named = [scope[name] for name in names if name in scope]
+    inner = [
+        getattr(module, name)
+        for module in named
+        if inspect.ismodule(module) and module.__name__ in modules()
+        for name in names
+        if hasattr(module, name)
+    ]
+    return [thing for thing in named if not inspect.ismodule(thing)] + inner
+
+
+def _is_ours(thing: Any) -> bool:
+    module = getattr(thing, "__module__", None)
+    return str(module or type(thing).__module__).split(".")[0] == "tokenwall"
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names in a function and in those written inside it."""
+    inner = [_names(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return set(code.co_names).union(*inner)

@@ -26,10 +26,11 @@ class Docstring:
     sections: dict[str, str] = field(default_factory=dict)
 
     def entries(self, heading: str) -> dict[str, str]:
-        """Names and descriptions of a section such as Args.
+        r"""Names and descriptions of a section such as Args.
 
         Example:
-            >>> parse("A.\\n\\nArgs:\\n    a (B): first\\n        word.\\n    b: other.").entries("Args")
+            >>> doc = parse("A.\n\nArgs:\n    a (B): first\n        word.\n    b: other.")
+            >>> doc.entries("Args")
             {'a': 'first word.', 'b': 'other.'}
         """
         found: dict[str, str] = {}
@@ -45,13 +46,13 @@ class Docstring:
 
 
 def parse(doc: str | None) -> Docstring:
-    """A docstring in parts.
+    r"""A docstring in parts.
 
     Args:
         doc: as written, in Google's style.
 
     Example:
-        >>> parse("Rate of one user [token/s].\\n\\nMore.\\n\\nSource: a, b").summary
+        >>> parse("Rate of one user [token/s].\n\nMore.\n\nSource: a, b").summary
         'Rate of one user.'
     """
     lines = inspect.cleandoc(doc or "").splitlines()

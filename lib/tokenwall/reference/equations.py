@@ -26,8 +26,8 @@ def index(root: Path) -> str:
     by_module = groupby(known, key=lambda name: known[name].__module__)
     derived = sum(bool(equation.derivation) for equation in known.values())
     lines = [
-        f"There are {len(known)} equations: {len(set(checks) & set(known))} must reproduce published "
-        f"numbers, and {derived} are derived on a page of this book."
+        f"There are {len(known)} equations: {len(set(checks) & set(known))} must reproduce "
+        f"published numbers, and {derived} are derived on a page of this book."
     ]
     for module, names in by_module:
         about = parse(modules()[module].__doc__).summary
@@ -133,12 +133,9 @@ def _derived(equation: Equation[...], book: tuple[Page, ...]) -> str:
 
 def _users(name: str, book: tuple[Page, ...]) -> str:
     direct = [markup.page(page.name, page.title) for page in book if name in page.uses]
-    through = [
-        f"{markup.page(page.name, page.title)} (through its figures or tables)"
-        for page in book
-        if name in page.through
-    ]
-    return "; ".join(direct + through)
+    through = [markup.page(page.name, page.title) for page in book if name in page.through]
+    behind = f"behind figures, tables or ledger rows of {', '.join(through)}" if through else ""
+    return "; ".join(filter(None, [", ".join(direct), behind]))
 
 
 def _asked(ids: list[str]) -> str:

@@ -18,20 +18,32 @@ _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def text(plain: str) -> str:
-    """Text for markup: escaped, with the pages' quotation marks; words in backticks become code.
+    """Text for markup: escaped, with the pages' quotation marks; names of code become code.
 
     Example:
-        >>> text('"a" < `b_c`')
-        '“a” &lt; <code>b_c</code>'
+        >>> text('"a" < `b` and b_c')
+        '“a” &lt; <code>b</code> and <code>b_<wbr>c</code>'
     """
-    parts = re.split(r"`+([^`]+)`+", " ".join(plain.split()))
+    marked = re.sub(r"(?<![`\w/.])([a-z]+(?:_[a-z0-9]+)+)(?![`\w/.])", r"`\1`", plain)
+    parts = re.split(r"`+([^`]+)`+", " ".join(marked.split()))
     for i, part in enumerate(parts):
         if i % 2:
-            parts[i] = f"<code>{html.escape(part, quote=False)}</code>"
+            parts[i] = name(part)
         else:
             curly = re.sub(r'"([^"]*)"', r"“\1”", part).replace("'", "’")
             parts[i] = html.escape(curly, quote=False)
     return "".join(parts)
+
+
+def name(identifier: str) -> str:
+    """A name of code, which may break after an underscore.
+
+    Example:
+        >>> name("a_b")
+        '<code>a_<wbr>b</code>'
+    """
+    breakable = re.sub(r"([_.])(?=\w)", r"\1<wbr>", html.escape(identifier, quote=False))
+    return f"<code>{breakable}</code>"
 
 
 def code(source: str) -> str:
@@ -45,14 +57,14 @@ def math(formula: str) -> str:
     return f'<span class="math notranslate nohighlight">\\({html.escape(formula)}\\)</span>'
 
 
-def slug(name: str) -> str:
+def slug(written: str) -> str:
     """Anchor of a name, the same as the site makes of a heading.
 
     Example:
         >>> slug("bandwidth_law"), slug("tokenwall.data.facts")
         ('bandwidth-law', 'tokenwall-data-facts')
     """
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", written.lower()).strip("-")
 
 
 def unit(written: str) -> str:
@@ -66,14 +78,14 @@ def unit(written: str) -> str:
     return "–" if written == "1" else html.escape(raised.replace("ohm", "Ω").replace("*", "·"))
 
 
-def usual(name: str) -> str:
+def usual(key: str) -> str:
     """The usual range of a quantity, from symbols.csv.
 
     Example:
         >>> usual("bandwidth")
         '10 GB/s to 30 TB/s'
     """
-    row = symbol_table()[name]
+    row = symbol_table()[key]
     low, high = (engineering(value, row.unit) for value in (row.low, row.high))
     return re.sub(r"\*\*(\d)", lambda m: m[1].translate(_POWERS), f"{low} to {high}")
 
@@ -111,14 +123,14 @@ def link(page: str, label: str, anchor: str = "") -> str:
     return f'<a href="{page}.html{"#" if anchor else ""}{anchor}">{label}</a>'
 
 
-def quantity(name: str) -> str:
+def quantity(key: str) -> str:
     """A quantity's name, linked to its line of the notation."""
-    return link("notation", f"<code>{name}</code>", slug(name))
+    return link("notation", name(key), slug(key))
 
 
-def formula(name: str) -> str:
+def formula(key: str) -> str:
     """An equation's name, linked to its entry."""
-    return link("equations", f"<code>{name}</code>", slug(name))
+    return link("equations", name(key), slug(key))
 
 
 def listing(items: Iterable[str]) -> str:
@@ -161,12 +173,12 @@ def _cells(columns: Sequence[str], cells: Sequence[str]) -> str:
     return "".join(made)
 
 
-def page(name: str, title: str, anchor: str = "") -> str:
+def page(path: str, title: str, anchor: str = "") -> str:
     """A link from the reference to a page of the book.
 
     Example:
         >>> page("book/memory/x", "A title")
         '<a href="../memory/x.html">A title</a>'
     """
-    address = os.path.relpath(name, "book/reference")
+    address = os.path.relpath(path, "book/reference")
     return f'<a href="{address}.html{"#" if anchor else ""}{anchor}">{text(title)}</a>'

@@ -23,7 +23,7 @@ def notation(root: Path) -> str:
             f"## By name\n\nThe library has {len(table)} quantities.",
             markup.table(
                 "Quantities by name",
-                ("Name", "Letter", "Meaning", "Unit", "Usual range", "Allowed", "First page", "In"),
+                ("Name", "Letter", "Meaning", "Unit", "Usual range", "Met in"),
                 [(f' id="{markup.slug(name)}"', _row(name, book)) for name in sorted(table)],
                 "tw-notation",
             ),
@@ -43,17 +43,17 @@ def _row(name: str, book: tuple[Page, ...]) -> list[str]:
     known = equations()
     first = next((page for page in book if name in page.quantities), None)
     users = [key for key in known if name in known[key].parameters]
-    used = markup.listing(markup.formula(key) for key in users)
-    own = markup.formula(name) if name in known else ""
+    where = [markup.page(first.name, first.title)] if first else []
+    if users:
+        where.append("goes into " + markup.listing(markup.formula(key) for key in users))
+    given = f" Given by {markup.formula(name)}." if name in known else ""
     return [
-        f'<a href="#{markup.slug(name)}"><code>{name}</code></a>',
+        f'<a href="#{markup.slug(name)}">{markup.name(name)}</a>',
         markup.math(row.latex),
-        markup.text(row.meaning) + (f" ({own} gives it)" if own else ""),
+        markup.text(row.meaning) + f".{given}",
         markup.unit(row.unit),
-        markup.usual(name),
-        markup.domain(quantity(name).domain),
-        markup.page(first.name, first.title) if first else "–",
-        used,
+        f"{markup.usual(name)}; allowed: {markup.domain(quantity(name).domain)}",
+        "; ".join(where) or "–",
     ]
 
 
@@ -61,7 +61,7 @@ def _by_letter(name: str) -> list[str]:
     row = symbol_table()[name]
     return [
         markup.math(row.latex),
-        f'<a href="#{markup.slug(name)}"><code>{name}</code></a>',
+        f'<a href="#{markup.slug(name)}">{markup.name(name)}</a>',
         markup.text(row.meaning),
         markup.unit(row.unit),
     ]
