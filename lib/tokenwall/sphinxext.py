@@ -153,6 +153,10 @@ REPLACEMENTS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r'<div id="pst-primary-sidebar" class="([^"]*)">'),
         r'<div id="pst-primary-sidebar" class="\1" role="region" aria-label="Contents and search">',
     ),
+    (
+        re.compile(r'<summary>(?=<span class="toctree-toggle")'),
+        '<summary aria-label="Show or hide the pages below">',
+    ),
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # A long equation scrolls on a phone, so the keyboard must reach it.
     (

@@ -64,8 +64,14 @@ def defined(module: ModuleType) -> dict[str, Any]:
 
 
 def anchor(thing: Any) -> str:
-    """Anchor of a function or class on the page."""
-    return markup.slug(f"{thing.__module__.removeprefix('tokenwall.')}-{thing.__name__}")
+    """Anchor of a function or class on the page; it keeps capitals, which tell Claim from claim.
+
+    Example:
+        >>> anchor(Docstring)
+        'reference-docstrings-Docstring'
+    """
+    module = markup.slug(thing.__module__.removeprefix("tokenwall."))
+    return f"{module}-{thing.__name__.replace('_', '-')}"
 
 
 def _home(module: ModuleType) -> Any:

@@ -60,11 +60,14 @@ def math(formula: str) -> str:
 def slug(written: str) -> str:
     """Anchor of a name, the same as the site makes of a heading.
 
+    Letters, digits and hyphens only: the theme's script reads anchors as CSS selectors.
+
     Example:
-        >>> slug("bandwidth_law"), slug("tokenwall.data.facts")
-        ('bandwidth-law', 'tokenwall-data-facts')
+        >>> slug("bandwidth_law"), slug("llama-3.1-8b"), slug("910b")
+        ('bandwidth-law', 'llama-3-1-8b', 'id-910b')
     """
-    return re.sub(r"[^a-z0-9]+", "-", written.lower()).strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", written.lower()).strip("-")
+    return f"id-{plain}" if plain[:1].isdigit() else plain
 
 
 def unit(written: str) -> str:

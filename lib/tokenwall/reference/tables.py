@@ -172,14 +172,16 @@ def _by_key(table: str) -> str:
         f"{_download(table)}, {_download(f'{table}_index')}."
     ]
     for group, entries in groupby(index, key=lambda row: row[column]):
-        parts.append(f"## {_title(group)}")
+        # A family may be named like a model of it, and each needs an anchor of its own.
+        parts.append(f"## {_title(group)}{' family' if table == 'models' else ''}")
         for entry in entries:
             left_out = ("key", "name", "aliases", column)
             about = [text for name, text in entry.items() if text and name not in left_out]
             lead = f"<code>{entry['key']}</code>, {markup.text(', '.join(about))}"
             if entry["aliases"]:
                 lead += f"; also {markup.text(entry['aliases'].replace(' | ', ', '))}"
-            parts.append(_item(entry["key"], entry["name"], lead, by_key.get(entry["key"], [])))
+            own = by_key.get(entry["key"], [])
+            parts.append(_item(markup.slug(entry["key"]), entry["name"], lead, own))
     return "\n\n".join(parts)
 
 
@@ -276,7 +278,10 @@ def _distinct(group: list[Row], column: str, *, code: bool = False, page: str = 
     found = sorted({row[column] for row in group if row[column]})
     if page:
         keys = {row["key"] for row in rows(f"{page}_index")}
-        found = [markup.link(page, key, key) if key in keys else markup.text(key) for key in found]
+        found = [
+            markup.link(page, key, markup.slug(key)) if key in keys else markup.text(key)
+            for key in found
+        ]
     elif code:
         found = [markup.name(key) for key in found]
     else:
