@@ -49,9 +49,9 @@ def defined(module: ModuleType) -> dict[str, Any]:
         module: a module of the library.
 
     Example:
-        >>> from tokenwall import ledger
-        >>> "Step" in defined(ledger)
-        False
+        >>> import tokenwall.ledger_rows
+        >>> defined(tokenwall.ledger_rows)  # it only passes on what others define
+        {}
     """
     return {
         name: thing
