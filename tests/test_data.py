@@ -17,7 +17,7 @@ from tokenwall import data, units
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "lib" / "tokenwall" / "data"
 MANIFEST = ROOT / "tests" / "data_manifest.csv"
-FIXED = ("machines", "machines_index", "measurements", "models", "models_index")
+FIXED = ("machines", "machines_index", "measurements", "models", "models_index", "trends")
 TIDY = "key quantity value unit low high kind source locator retrieved note".split()
 MEASURED = (
     "id model machine engine metric value unit devices parallelism weight_bits weight_bytes batch "
@@ -187,7 +187,7 @@ def test_every_name_means_one_thing(table):
 
 def test_every_source_is_in_the_bibliography():
     known = bibliography()
-    for table in ("machines", "models", "facts", "measurements", "engines"):
+    for table in ("machines", "models", "facts", "measurements", "engines", "trends"):
         for row in rows(table):
             for key in row["source"].split("; "):
                 assert key in known, (table, key)

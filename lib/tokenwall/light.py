@@ -206,12 +206,12 @@ def travelling_rate(
     signal_speed: SignalSpeed,
     tokens_per_step: Token = 1,
 ) -> TokenPerSecond:
-    """Bound on one user's tokens per second, however the weights are arranged or moved [token/s].
+    """Bound on one user's tokens per second for a ball evenly filled with weights [token/s].
 
-    Each step has its own share of the weights, which fills at least a ball of the share's
-    volume; a signal needs the radius of that ball to combine them. It holds for weights that
-    rest and for weights that stream. The best arrangement of the chapter takes some three times
-    as long, and a real machine has wires and gates besides, so it is slower.
+    Each step has its own share of the weights, and no place holds more for its volume than the
+    ball does on average. So the share fills at least a ball of its own, and a signal needs that
+    ball's radius to combine it, whether the weights rest or stream. The best arrangement of the
+    chapter takes some three times as long, and wires and gates make a real machine slower.
 
     Args:
         memory_radius (m): radius of the ball that the weights fill.
@@ -284,10 +284,10 @@ def travelling_radius(
     signal_speed: SignalSpeed,
     tokens_per_step: Token = 1,
 ) -> Metre:
-    """Radius beyond which light forbids a rate, however the weights are arranged [m].
+    """Radius of a ball evenly filled with the weights beyond which light forbids a rate [m].
 
-    The inverse of `travelling_rate`: weights spread over a larger ball cannot serve one user so
-    fast, whatever the machine does with them.
+    The inverse of `travelling_rate`. A machine that holds its weights in denser lumps may be
+    larger, up to the radius for one step; beyond that no machine can serve one user so fast.
 
     Args:
         target_rate (token/s): tokens per second that one user wants.

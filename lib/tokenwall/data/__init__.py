@@ -93,7 +93,7 @@ def tidy(table: str) -> pd.DataFrame:
     """A table as printed, one number a row, with SI values beside the text.
 
     Args:
-        table: "machines", "models" or "facts".
+        table: "machines", "models", "facts" or "trends".
 
     Returns:
         The rows of the file and the columns si_value, si_low, si_high (nan where empty).
@@ -273,8 +273,10 @@ def _names(table: str) -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def _tidy(table: str) -> pd.DataFrame:
-    if table not in ("machines", "models", "facts"):
-        raise ValueError(f"table is {table!r}; it must be 'machines', 'models' or 'facts'")
+    if table not in ("machines", "models", "facts", "trends"):
+        raise ValueError(
+            f"table is {table!r}; it must be 'machines', 'models', 'facts' or 'trends'"
+        )
     frame = _read(table)
     for column in ("value", "low", "high"):
         frame[f"si_{column}"] = [

@@ -24,6 +24,7 @@ from tokenwall.ledger_rows.serving import (
     shards,
     side_by_side_row,
 )
+from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 
 __all__ = [
     "CONTEXT",
@@ -45,5 +46,7 @@ __all__ = [
     "shards",
     "side_by_side_row",
     "stack_density",
+    "waiting_any_model_row",
+    "waiting_row",
     "weights_radius",
 ]

@@ -56,7 +56,7 @@ def rack_radius() -> Estimate:
 
 
 def light_bound(model: Any, radius: Estimate) -> Estimate:
-    """Tokens per second that light allows one user of weights spread over a ball [token/s].
+    """Tokens per second that light allows one user of weights spread evenly over a ball [token/s].
 
     The value is the weakest bound, one step in each layer, and so is the upper end for the
     smallest radius; the lower end takes each of a layer's products as a step.

@@ -53,7 +53,7 @@ def orders_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         (last.rate, top, "published", style.COMPUTE),
         (last.spanned, top, "each layer\nspans it", style.NETWORK),
         (last.densest, top, "weights\npacked", style.MEMORY),
-        (first.machine, 0, "any arrangement\nat its size", style.NETWORK),
+        (first.machine, 0, "spread evenly\nin it", style.NETWORK),
     ):
         ax.annotate(
             words,
@@ -91,7 +91,7 @@ def orders_figure_alt(table: pd.DataFrame) -> str:
     )
     return (
         "Tokens per second of one user on a logarithmic axis, each published rate against three "
-        "light bounds: if every layer spans the machine, for any arrangement at its size, "
+        "light bounds: if every layer spans the machine, for weights spread evenly in it, "
         f"and for weights packed as in stacked memory. {parts}."
     )
 

@@ -61,8 +61,8 @@ SIZE_SLIDERS = (
 def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     """Axes of the sandbox: rate over radius, with published rates as points that stay.
 
-    The curves are named "spanned" and "packed" with labels "spanned-label" and "packed-label", the
-    machine's line "size" and its points "here-spanned" and "here-packed", the wanted rate "target".
+    The curves are named "spanned" and "packed", the machine's line "size" and its points
+    "here-spanned" and "here-packed", the wanted rate "target".
 
     Args:
         table: as `single_users` makes it.
@@ -72,8 +72,9 @@ def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     ax.set(xscale="log", yscale="log", xlim=RADII, ylim=RATES)
     ax.plot([1, 1], [1, 1], color=style.NETWORK, gid="spanned")
     ax.plot([1, 1], [1, 1], color=style.NETWORK, ls=(0, (4, 2)), gid="packed")
-    ax.text(1e-4, 1e9, "", color=style.NETWORK, va="top", gid="spanned-label")
-    ax.text(1e-4, 1e10, "", color=style.NETWORK, va="bottom", gid="packed-label")
+    gap = "\n" if narrow else " "
+    words = f"full: each step{gap}crosses the machine\ndashed: weights{gap}spread evenly"
+    ax.text(8e3, 5e11, words, color=style.NETWORK, ha="right", va="top")
     ax.axvline(1, color=style.MUTED, lw=1.2, ls=(0, (2, 2)), gid="size")
     ax.plot([1e-4, 1e4], [MILLION, MILLION], color=style.ENERGY, lw=1.2, gid="target")
     ax.text(8e3, MILLION * 1.4, "wanted", color=style.ENERGY, ha="right", gid="target-label")
@@ -82,7 +83,7 @@ def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     for row in table.itertuples():
         face = "none" if row.drafted else style.COMPUTE
         ax.plot([row.radius], [row.rate], "o", color=style.COMPUTE, ms=4.5, mfc=face)
-    ax.text(6e-3, table.rate.max(), "published ", color=style.COMPUTE, ha="right", va="center")
+    ax.text(2.2e-2, table.rate.max(), "published", color=style.COMPUTE, va="center")
     ax.set_title("The larger the machine, the slower the chain")
     ax.set_xlabel("radius of the machine")
     ax.set_ylabel("tokens per second of one user")
@@ -100,25 +101,10 @@ def size_board() -> Board:
     fixed = {"signal_speed": speed}
     spanned, packed = gathered_rate(radius, chain, **fixed), travelling_rate(radius, chain, **fixed)
     near = memory_radius(symbol("weight_bytes"), stack_density().value)
-    start = {radius: RADII[0] * 1.4}
     grid = ("memory_radius", np.geomspace(*RADII, 60))
     moves: list[Move] = [
         Curve("spanned", x=grid, y=spanned),
         Curve("packed", x=grid, y=packed),
-        Text(
-            "spanned-label",
-            x=start[radius],
-            y=spanned.subs(start) / 2,
-            value=chain,
-            template="{} steps, each across it",
-        ),
-        Text(
-            "packed-label",
-            x=start[radius],
-            y=packed.subs(start) * 2,
-            value=chain,
-            template="any arrangement of {} steps",
-        ),
         VLine("size", x=radius),
         Curve("target", x=("along", np.array(RADII)), y=target + 0 * Symbol("along")),
         Text("target-label", y=target * 1.4),
@@ -126,8 +112,9 @@ def size_board() -> Board:
         Marker("here-packed", x=radius, y=packed),
     ]
     readouts = [
+        Readout("Dependent steps", chain),
         Readout("Bound if each step crosses the machine", spanned, "token/s"),
-        Readout("Bound for any arrangement in it", packed, "token/s"),
+        Readout("Bound if the weights are spread evenly", packed, "token/s"),
         Readout("Wanted rate", target, "token/s"),
         Readout(
             "Radius that forbids it if each step crosses",
@@ -135,7 +122,9 @@ def size_board() -> Board:
             "m",
         ),
         Readout(
-            "Radius that forbids it in any case", travelling_radius(target, chain, **fixed), "m"
+            "Radius that forbids it if spread evenly",
+            travelling_radius(target, chain, **fixed),
+            "m",
         ),
         Readout("Radius of the weights, packed", near, "m"),
         Readout("Bound for the weights, packed", travelling_rate(near, chain, **fixed), "token/s"),
@@ -229,7 +218,7 @@ def limit_axes(*, narrow: bool = False) -> Figure:
     """
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], 3.2))
     low = LIMIT_RANGE[0]
-    ax.set(xscale="log", xlim=(low, 30 if not narrow else 3e4), ylim=(len(LIMITS) - 0.4, -0.7))
+    ax.set(xscale="log", xlim=(low, 1e4), ylim=(len(LIMITS) - 0.4, -0.7))
     colours = [style.MEMORY, style.COMPUTE, style.NEUTRAL, style.NETWORK, style.NETWORK]
     for place, (name, colour) in enumerate(zip(LIMITS, colours, strict=True)):
         ax.barh(place, 1e-6, left=low, height=0.62, color=colour)[0].set_gid(name)
@@ -268,7 +257,7 @@ def limit_board() -> tuple[Board, list[Step]]:
             LIMIT_LABELS[name].capitalize(),
             time + log(time) * 1e-300,
             "s",
-            missing="does not apply",
+            missing="it does not apply, or is not published",
         )
         for name, time in times.items()
     ]
@@ -285,8 +274,9 @@ def limit_board() -> tuple[Board, list[Step]]:
         + "."
     )
     caption = (
-        "Bandwidth at the data sheet's peak. Launches as counted on an H100. Light across the "
-        "machine: four crossings a layer; light through the weights: the bound of this chapter."
+        "Bandwidth at the data sheet's peak. Launches as counted on an H100, in proportion to "
+        "layers. Light across the machine: four crossings a layer; light through the weights: the "
+        "bound of this chapter."
     )
     return Board(moves, readouts, [], first, alt, [], caption), steps
 

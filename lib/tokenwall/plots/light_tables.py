@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MILLION = 1e6
+# Families whose layers run attention and feed-forward on the same input, by the start of the key.
+SIDE_BY_SIDE = ("falcon", "gpt-j", "palm")
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
 
     Returns:
         Columns label, rate, drafted, radius, layers, spanned (the bound if each layer spans the
-        machine), machine (the bound however the weights lie in a ball of the machine's radius),
-        densest (the same at the density of stacked memory) and orders (powers of ten between the
-        rate and that).
+        machine), machine (the bound if the weights are spread evenly over a ball of its radius),
+        densest (the bound at the density of stacked memory, which holds for every machine built
+        of it) and orders (powers of ten between the rate and that).
     """
     import pandas as pd
 
@@ -485,3 +487,38 @@ def _loop(edge: int) -> list[tuple[int, int, int]]:
     for turn, z in enumerate(reversed(range(edge))):
         path += [(x, y, z) for x, y in (snake if turn % 2 == 0 else reversed(snake))]
     return path
+
+
+def strict_steps(model: Any) -> float:
+    """Length of a layer's chain counting only first matrices, in that of one step for all of it.
+
+    A layer's two halves each begin with matrices whose every product waits for all of those of
+    the half before: queries, keys and values; then the widening matrices of the feed-forward
+    block. The share of each counts with its cube root. At 1 or more, one step a layer is certain.
+    Models that run both halves side by side have one such step, shorter than a layer's.
+
+    Args:
+        model: a row of the model table of a dense model.
+
+    Raises:
+        ValueError: the row lacks a quantity.
+    """
+    names = ("hidden_size", "heads", "kv_heads", "head_size", "feedforward_size")
+    wide, heads, kept, head, inner = (float(model[name]) for name in names)
+    matrices = float(model["feedforward_matrices"])
+    if math.isnan(wide * heads * kept * head * inner * matrices):
+        raise ValueError(f"{model['name']} lacks one of {', '.join(names)} in its table")
+    first = wide * head * (heads + 2 * kept)
+    second = (matrices - 1) * wide * inner
+    whole = first + heads * head * wide + matrices * wide * inner
+    if str(model.name).startswith(SIDE_BY_SIDE):
+        return float(((first + second) / whole) ** (1 / 3))
+    return float((first / whole) ** (1 / 3) + (second / whole) ** (1 / 3))
+
+
+def dense_models() -> pd.DataFrame:
+    """Models of the table that `strict_steps` applies to: dense, with plain attention."""
+    table = data.models()
+    needed = ["hidden_size", "heads", "kv_heads", "head_size", "feedforward_size"]
+    table = table.dropna(subset=[*needed, "feedforward_matrices", "layers"])
+    return table[table["experts"].isna() & table["latent_size"].isna()]
