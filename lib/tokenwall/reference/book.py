@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import tokenwall
+from tokenwall.data.claims import Claim, claims
 from tokenwall.equation import REGISTRY, Equation, symbol_table
 
 
@@ -69,6 +70,16 @@ def equations() -> dict[str, Equation[...]]:
     return {name: REGISTRY[name] for name in names}
 
 
+def computed_by(claim: Claim) -> set[str]:
+    """Equations that compute the figures of a claim, whose table names them.
+
+    Args:
+        claim: one claim of the thread.
+    """
+    used = {name for slot in claim.slots.values() for name in slot.equations}
+    return {name.rpartition(".")[2] for name in used}
+
+
 def reading_order(root: Path) -> list[str]:
     """Names of the pages, from the table of contents.
 
@@ -115,6 +126,8 @@ def _page(root: Path, name: str) -> Page:
     known = equations()
     direct = {thing.__name__ for thing in taken if hasattr(thing, "expr")}
     behind = _reached(taken)
+    if "data.claims" in imports:
+        behind |= {key for claim in claims() for key in computed_by(claim)}
     derives = tuple(key for key in known if known[key].derivation.rsplit(".", 1)[0] == name)
     touched = {q for key in (*direct, *derives) for q in (key, *known[key].parameters)}
     return Page(

@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenwall.data.claims import claims
 from tokenwall.equation import Equation, quantity, symbol_table
 from tokenwall.reference import markup
-from tokenwall.reference.book import Page, equations, modules, pages
+from tokenwall.reference.book import Page, computed_by, equations, modules, pages
 from tokenwall.reference.docstrings import Docstring, parse
 from tokenwall.units import engineering
 
@@ -56,9 +56,8 @@ def _claims() -> dict[str, list[str]]:
     """Claims whose figure an equation computes, by equation."""
     found: dict[str, list[str]] = {}
     for claim in claims():
-        used = {name for slot in claim.slots.values() for name in slot.equations}
-        for name in used:
-            found.setdefault(name.rpartition(".")[2], []).append(claim.id)
+        for name in computed_by(claim):
+            found.setdefault(name, []).append(claim.id)
     return found
 
 

@@ -116,7 +116,10 @@ def others(root: Path) -> str:
         held = rows(name)
         parts.append(f"## {name}\n\n{_counts(held)} {_download(name)}.")
         label = next(iter(held[0]))
-        for key, group in groupby(held, key=lambda row: row[label]):
+        by_key: dict[str, list[Row]] = {}
+        for row in held:
+            by_key.setdefault(row[label], []).append(row)
+        for key, group in by_key.items():
             anchor = f"{markup.slug(name)}-{markup.slug(key)}"
             parts.append(_item(anchor, key, "", [(row, "") for row in group]))
     return "\n\n".join(parts)
@@ -239,7 +242,8 @@ def _value(row: Row) -> str:
     unit = markup.unit(row.get("unit", "1") or "1")
     between = ""
     if row.get("low") or row.get("high"):
-        between = f" ({markup.text(row['low'])} to {markup.text(row['high'])})"
+        ends = (markup.text(row.get(end, "") or "?") for end in ("low", "high"))
+        between = f" ({' to '.join(ends)})"
     return f"<b>{shown}</b>{between}" + ("" if unit == "–" else f" {unit}")
 
 
