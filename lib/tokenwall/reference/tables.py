@@ -79,6 +79,7 @@ def overview(root: Path) -> str:
         [
             f"The {len(names())} tables hold {total:,} rows.",
             markup.table("The tables", columns, lines, "tw-overview"),
+            f"## Quantities that need a word\n\n{_explained('Quantities')}",
             "## Files\n\n" + "\n".join(f"- {_download(name)}" for name in names()),
         ]
     )
@@ -155,9 +156,11 @@ def measurements(root: Path) -> str:
     return "\n\n".join(
         [
             f"{_counts(held)} {implausible} rows lie beyond what physics allows; they stay, "
-            "marked. The metrics are explained in the folder of the tables. "
-            f"{_download('measurements')}.",
+            f"marked. {_download('measurements')}.",
+            "## By source",
             markup.table("Measurements by source", columns, lines, "tw-measurements"),
+            "## Metrics",
+            _explained("Metrics"),
         ]
     )
 
@@ -267,6 +270,22 @@ def _counts(held: list[Row]) -> str:
     also = f" Written from memory and marked *recalled*: {recalled:,}." if recalled else ""
     sources = f" from {_sources(held):,} sources" if "source" in held[0] else ""
     return f"{len(held):,} rows{sources}{f': {said}' if said else ''}.{also}"
+
+
+def _explained(heading: str) -> str:
+    """The section of the tables' own guide whose heading starts so."""
+    guide = resources.files("tokenwall.data").joinpath("README.md").read_text("utf-8")
+    section = guide.split(f"\n## {heading}")[1].partition("\n\n")[2].split("\n## ")[0].strip()
+    if not section.startswith("|"):
+        return section
+    head, _, *body = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.split("\n\n")[0].splitlines()
+    ]
+    cells = [("", [markup.text(cell) for cell in line]) for line in body]
+    after = "\n\n".join(section.split("\n\n")[1:])
+    table = markup.table(heading, [markup.text(cell).capitalize() for cell in head], cells)
+    return f"{table}\n\n{after}"
 
 
 def _ordered(kinds: Iterable[str]) -> list[str]:
