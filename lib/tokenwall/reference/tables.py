@@ -17,6 +17,7 @@ Row = dict[str, str]
 
 # Tables with a page of their own, and the column of their index that groups the keys.
 PAGES = {"machines": "category", "models": "family", "measurements": "source", "claims": "part"}
+_COLUMNS = ("Quantity", "As printed", "Kind", "Source", "Note")
 _RECALLED = "recalled"
 # Columns that the parts of a row already show.
 _SHOWN = frozenset("key quantity value unit low high kind source locator retrieved note".split())
@@ -120,9 +121,14 @@ def others(root: Path) -> str:
         by_key: dict[str, list[Row]] = {}
         for row in held:
             by_key.setdefault(row[label], []).append(row)
+        anchors = {key: f"{markup.slug(name)}-{markup.slug(key)}" for key in by_key}
+        if len(by_key) == len(held):
+            # A series: one table instead of a heading for each number.
+            lines = [(f' id="{anchors[row[label]]}"', _cells(row, "", row[label])) for row in held]
+            parts.append(markup.table(f"Numbers of {name}", _COLUMNS, lines, "tw-numbers"))
+            continue
         for key, group in by_key.items():
-            anchor = f"{markup.slug(name)}-{markup.slug(key)}"
-            parts.append(_item(anchor, key, "", [(row, "") for row in group]))
+            parts.append(_item(anchors[key], key, "", [(row, "") for row in group]))
     return "\n\n".join(parts)
 
 
@@ -213,31 +219,33 @@ def _title(group: str) -> str:
 
 def _item(anchor: str, title: str, lead: str, held: list[tuple[Row, str]]) -> str:
     """One key with its numbers, each with its mark."""
-    lines = []
-    for row, mark in held:
-        marks = [_mark(word) for word in (("recalled" if is_recalled(row) else ""), mark) if word]
-        more = [
-            f"; {column.replace('_', ' ')} {markup.text(said)}"
-            for column, said in row.items()
-            if said and column not in _SHOWN
-        ]
-        cells = [
-            markup.name(row.get("quantity", "")),
-            _value(row) + "".join(more),
-            row.get("kind", ""),
-            _cited(row),
-            " ".join([*marks, markup.text(row.get("note", ""))]).strip(),
-        ]
-        lines.append(("", cells))
+    lines = [("", _cells(row, mark)) for row, mark in held]
     name = markup.text(title)
     heading = (
         f'<h3 class="tw-item" id="{anchor}">{name}'
         f'<a class="headerlink" href="#{anchor}" aria-label="Link to {name}">#</a></h3>'
     )
     about = f"<p>{lead}</p>" if lead else ""
-    columns = ("Quantity", "As printed", "Kind", "Source", "Note")
-    numbers = markup.table(f"Numbers of {title}", columns, lines, "tw-numbers")
+    numbers = markup.table(f"Numbers of {title}", _COLUMNS, lines, "tw-numbers")
     return f"<div>{heading}{about}{numbers}</div>"
+
+
+def _cells(row: Row, mark: str, key: str = "") -> list[str]:
+    """A number's line: what it is, as printed, its kind, source and note."""
+    marks = [_mark(word) for word in (("recalled" if is_recalled(row) else ""), mark) if word]
+    more = [
+        f"; {column.replace('_', ' ')} {markup.text(said)}"
+        for column, said in row.items()
+        if said and column not in _SHOWN
+    ]
+    quantity = markup.name(row.get("quantity", ""))
+    return [
+        f"{markup.text(key)}, {quantity}" if key else quantity,
+        _value(row) + "".join(more),
+        row.get("kind", ""),
+        _cited(row),
+        " ".join([*marks, markup.text(row.get("note", ""))]).strip(),
+    ]
 
 
 def _value(row: Row) -> str:
@@ -268,7 +276,8 @@ def _counts(held: list[Row]) -> str:
     said = ", ".join(f"{kinds[kind]:,} {kind}" for kind in _ordered(kinds))
     recalled = sum(map(is_recalled, held))
     also = f" Written from memory and marked *recalled*: {recalled:,}." if recalled else ""
-    sources = f" from {_sources(held):,} sources" if "source" in held[0] else ""
+    number = _sources(held) if "source" in held[0] else 0
+    sources = f" from {number:,} {'source' if number == 1 else 'sources'}" if number else ""
     return f"{len(held):,} rows{sources}{f': {said}' if said else ''}.{also}"
 
 
