@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,11 @@ def test_a_source_without_an_entry_is_refused():
 
     with pytest.raises(ValueError, match="x cites 'nobody', which is not in the bibliography"):
         link_citations(markup.cite("nobody"), "x", {})
+
+
+def test_every_module_is_reached_from_the_package():
+    """Without an import of its own, as the page of the library suggests."""
+    code = "import tokenwall; print(len([getattr(tokenwall, name) for name in dir(tokenwall)]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    direct = [name for name in MODULES if name.count(".") == 1]
+    assert int(run.stdout) == len(direct) + 1
