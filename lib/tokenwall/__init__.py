@@ -7,6 +7,7 @@ heavy is imported until it is used.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import Any
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _SUBMODULES = (
     "style",
     "units",
 )
+_SUBMODULES = tuple(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def __getattr__(name: str) -> Any:

@@ -180,6 +180,20 @@ def symbol(name: str) -> sympy.Symbol:
     return _SYMBOLS[name][1]
 
 
+def quantity(name: str) -> Quantity:
+    """Unit and domain of a quantity that some equation takes or gives.
+
+    Args:
+        name: as in symbols.csv; the module that uses it must have been imported.
+
+    Raises:
+        ValueError: no equation uses that name; the message lists near ones.
+    """
+    if name not in _SYMBOLS:
+        raise ValueError(f"no equation uses {name!r}{_nearest(name, _SYMBOLS)}")
+    return _SYMBOLS[name][0]
+
+
 def latex(expr: sympy.Basic) -> str:
     """An expression in the book's notation.
 

@@ -20,6 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
 
+from tokenwall.reference import fill
+
 logger = logging.getLogger(__name__)
 
 EXPLORABLE = Path(__file__).parent / "explorable"
@@ -151,6 +153,10 @@ REPLACEMENTS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r'<div id="pst-primary-sidebar" class="([^"]*)">'),
         r'<div id="pst-primary-sidebar" class="\1" role="region" aria-label="Contents and search">',
     ),
+    (
+        re.compile(r'<summary>(?=<span class="toctree-toggle")'),
+        '<summary aria-label="Show or hide the pages below">',
+    ),
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # A long equation scrolls on a phone, so the keyboard must reach it.
     (
@@ -203,6 +209,68 @@ def link_chapters(html: str, page: str, titles: dict[str, str]) -> str:
     return TO_COME.sub(linked, html)
 
 
+# A citation within generated markup, where the role of Markdown is not read.
+CITED = re.compile(r'<a data-cite="([^"]+)">[^<]*</a>')
+
+
+def link_citations(html: str, page: str, entries: dict[str, tuple[str, str]]) -> str:
+    """A page whose places for citations have become links to the bibliography.
+
+    Args:
+        html: the page.
+        page: its own name, such as book/index.
+        entries: how a source is named and the address of its entry, by key.
+
+    Raises:
+        ValueError: a source is not in the bibliography.
+
+    Example:
+        >>> known = {"a2020": ("A 2020", "book/reference/bibliography.html#id1")}
+        >>> link_citations('<a data-cite="a2020">a2020</a>', "book/reference/x", known)
+        '<a href="bibliography.html#id1">A 2020</a>'
+    """
+
+    def linked(match: re.Match[str]) -> str:
+        if match[1] not in entries:
+            raise ValueError(f"{page} cites {match[1]!r}, which is not in the bibliography")
+        label, address = entries[match[1]]
+        return f'<a href="{os.path.relpath(address, os.path.dirname(page))}">{label}</a>'
+
+    return CITED.sub(linked, html)
+
+
+def _entries(app: Sphinx) -> dict[str, tuple[str, str]]:
+    """Name and address of each source, by key."""
+    from tokenwall.plots.claims import references
+
+    names = {
+        key: reference.label
+        for file in app.config.bibtex_bibfiles
+        for key, reference in references(Path(app.srcdir) / file).items()
+    }
+    return {
+        entry.key: (
+            escape(names[entry.key]),
+            f"{entry.bibliography_key.docname}.html#{entry.citation_id}",
+        )
+        for entry in app.env.get_domain("cite").citations  # type: ignore[attr-defined]
+    }
+
+
+def _generate(app: Sphinx, page: str, source: list[str]) -> None:
+    source[0] = fill(source[0], Path(app.srcdir))
+
+
+def _always(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> Any:
+    """Pages to read again in every build: what they show is not in their own files."""
+    folder = Path(app.srcdir)
+    return [
+        name
+        for name in env.found_docs
+        if (file := folder / f"{name}.md").exists() and "```{generated}" in file.read_text("utf-8")
+    ]
+
+
 def _pages(output: Path) -> Iterator[Path]:
     return output.rglob("*.html")
 
@@ -213,10 +281,11 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     output = Path(app.outdir)
     _copy_mathjax(output)
     titles = {name: escape(title.astext()) for name, title in app.env.titles.items()}
+    entries = _entries(app)
     for page in _pages(output):
         before = page.read_text(encoding="utf-8")
         name = page.relative_to(output).with_suffix("").as_posix()
-        after = link_chapters(polish(before), name, titles)
+        after = link_citations(link_chapters(polish(before), name, titles), name, entries)
         if after != before:
             page.write_text(after, encoding="utf-8")
     for pattern in UNUSED_FILES:
@@ -231,6 +300,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension to the build."""
     app.connect("config-inited", _configure, priority=900)
     app.connect("builder-inited", _add_static)
+    app.connect("source-read", _generate)
+    app.connect("env-get-outdated", _always)
     app.connect("html-page-context", _describe)
     app.connect("html-page-context", _drop_unused, priority=900)
     app.connect("build-finished", _finish)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "UNITS",
+    "chosen",
     "decode_rows",
     "machine",
     "machines",
@@ -213,10 +214,10 @@ def decode_rows() -> pd.DataFrame:
     rows = measurements()
     rates = rows["metric"].eq("decode_rate")
     times = rows["metric"].eq("time_per_output_token")
-    chosen = rows[(rates | times) & rows["batch"].eq(1)].copy()
-    inverse = chosen["metric"].eq("time_per_output_token")
-    chosen["rate"] = chosen["si_value"].where(~inverse, 1 / chosen["si_value"])
-    return chosen.reset_index(drop=True)
+    single = rows[(rates | times) & rows["batch"].eq(1)].copy()
+    inverse = single["metric"].eq("time_per_output_token")
+    single["rate"] = single["si_value"].where(~inverse, 1 / single["si_value"])
+    return single.reset_index(drop=True)
 
 
 def resolve(table: str, name: str) -> str:
@@ -298,8 +299,23 @@ def _digits(text: str) -> int:
     return len(re.sub(r"e.*|\D", "", text.lower()).lstrip("0"))
 
 
-@functools.cache
-def _wide(table: str, rival: str) -> pd.DataFrame:
+def chosen(table: str, *, rival: Rival = "smallest") -> pd.DataFrame:
+    """The rows of a table that count where sources disagree, by the rule of `machines`.
+
+    Args:
+        table: "machines" or "models".
+        rival: which of equally trusted and precise rows to take, "smallest" or "largest".
+
+    Returns:
+        Rows of `tidy`, with its index, one for each key and quantity.
+
+    Raises:
+        ValueError: the rule is unknown.
+
+    Example:
+        >>> len(tidy("machines")) > len(chosen("machines"))
+        True
+    """
     if rival not in ("smallest", "largest"):
         raise ValueError(f"rival is {rival!r}; it must be 'smallest' or 'largest'")
     rows = _tidy(table)
@@ -307,8 +323,12 @@ def _wide(table: str, rival: str) -> pd.DataFrame:
     rows = rows.sort_values(
         ["rank", "digits", "si_value"], ascending=[True, False, rival == "smallest"]
     )
-    chosen = rows.drop_duplicates(["key", "quantity"])
-    wide = chosen.pivot(index="key", columns="quantity", values="si_value")
+    return rows.drop_duplicates(["key", "quantity"])
+
+
+@functools.cache
+def _wide(table: str, rival: Rival) -> pd.DataFrame:
+    wide = chosen(table, rival=rival).pivot(index="key", columns="quantity", values="si_value")
     quantities = _MACHINE if table == "machines" else _MODEL
     index = _read(f"{table}_index").set_index("key")
     index["year"] = index["year"].astype(int)
