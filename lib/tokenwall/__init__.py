@@ -12,23 +12,6 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
-    "attention",
-    "calibration",
-    "data",
-    "equation",
-    "explorable",
-    "hostbench",
-    "kvcache",
-    "ledger",
-    "plots",
-    "program",
-    "queueing",
-    "roofline",
-    "scenario",
-    "style",
-    "units",
-)
 _SUBMODULES = tuple(module.name for module in pkgutil.iter_modules(__path__))
 
 

@@ -5,6 +5,7 @@ from tokenwall.ledger_rows.attention import (
     decode_attention_row,
     prefill_attention_row,
     prefill_times,
+)
 from tokenwall.ledger_rows.energy import (
     bit_operations,
     energy_ledger,
@@ -49,8 +50,8 @@ __all__ = [
     "RECORD_MACHINE",
     "RECORD_MODEL",
     "batching_row",
-    "decode_attention_row",
     "bit_operations",
+    "decode_attention_row",
     "energy_ledger",
     "energy_rows",
     "fastest_rate",
