@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What a ledger can be about, with its unit.
 QUANTITIES = {"token_rate": "token/s", "energy_per_token": "J/token"}
-KINDS = ("computed", "published", "open")
+KINDS = ("computed", "published", "bound", "open")
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Row:
         inputs: what went in, by name, in the library's units or as text.
         source: bibliography keys of the inputs, separated by "; ".
         chapter: path of the chapter that owns the row.
-        kind: "computed" from equations, "published" as it stands, or "open": the remainder that
-            no chapter has explained yet.
+        kind: "computed" from equations, "published" as it stands, "bound": up to what physics
+            allows, computed too, or "open": the remainder that no chapter has explained yet.
         note: one sentence on what the factor holds and leaves out.
         lands_on: the rate after the row, where its interval is known better than by multiplying.
 
@@ -110,8 +110,8 @@ class Row:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind of row {self.key} is {self.kind!r}; it must be one of {KINDS}")
-        if self.kind == "computed" and not self.equations:
-            raise ValueError(f"row {self.key} is computed but names no equation")
+        if self.kind in ("computed", "bound") and not self.equations:
+            raise ValueError(f"row {self.key} is {self.kind} but names no equation")
         for name in ("source", "chapter"):
             if not getattr(self, name):
                 raise ValueError(f"{name} of row {self.key} is empty")

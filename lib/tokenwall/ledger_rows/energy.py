@@ -47,6 +47,7 @@ __all__ = [
     "reliable_row",
     "switch_energy",
     "thermodynamic_bound",
+    "usual_setting",
 ]
 
 CHAPTER = "book/physics/energy.ipynb"
@@ -252,6 +253,11 @@ def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
         return float(thermodynamic_rate(watts, count[end], **warm))
 
     return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1))
+
+
+def usual_setting() -> tuple[float, float]:
+    """Temperature [K] and chance of an error [1] that the thermodynamic bound takes."""
+    return _setting(0)[0], _error(0)
 
 
 def accounted_row(before: Estimate, machine: Any, model: Any) -> Row:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.ledger import Ledger, Step
+from tokenwall.ledger import Estimate, Ledger, Step
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"computed": style.MEMORY, "published": style.NETWORK, "open": style.NEUTRAL}
+_COLOURS = {
+    "computed": style.MEMORY,
+    "published": style.NETWORK,
+    "bound": style.ENERGY,
+    "open": style.NEUTRAL,
+}
+# Width of a letter of a label over the width of a figure, at a desk and on a phone.
+LETTER = {False: 0.0082, True: 0.0165}
 
 
 def waterfall(ledger: Ledger, *, title: str, narrow: bool = False) -> Figure:
@@ -23,51 +31,68 @@ def waterfall(ledger: Ledger, *, title: str, narrow: bool = False) -> Figure:
         title: what the waterfall shows, as a finding.
         narrow: for a phone's width.
     """
+    from matplotlib.ticker import LogLocator
+
     count = len(ledger.rows) + 2
     height = (0.62 if narrow else 0.52) * count + 0.9
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
     ax.set_xscale("log")
     levels = [ledger.start, *(step.after for step in ledger.steps)]
     ax.set_xlim(min(e.low for e in levels) / 2, max(e.high for e in levels) * 2)
-    _total(ax, 0, ledger.start.value, f"{ledger.start_label}", ledger.unit)
+    _total(ax, 0, ledger.start, f"{ledger.start_label}", ledger.unit, narrow)
     for row, step in enumerate(ledger.steps, start=1):
-        _bar(ax, row, step)
-    _total(ax, count - 1, ledger.end.value, "That makes", ledger.unit)
+        _bar(ax, row, step, narrow)
+    _total(ax, count - 1, ledger.end, "That makes", ledger.unit, narrow)
     ax.set_ylim(count - 0.45, -0.75)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
+    ax.xaxis.set_major_locator(LogLocator(numticks=4 if narrow else 8))
     style.unit_axis(ax.xaxis)
     ax.set_xlabel(ledger.unit if narrow else f"{ledger.unit}, each bar on from the one above")
     ax.set_title(title)
     return fig
 
 
-def _bar(ax: Axes, row: int, step: Step) -> None:
+def _bar(ax: Axes, row: int, step: Step, narrow: bool) -> None:
     factor = step.row.factor
     ends = sorted((step.before.value, step.after.value))
     ax.barh(row, ends[1] - ends[0], left=ends[0], height=0.42, color=_COLOURS[step.row.kind])
-    if step.after.low < step.after.high:
-        ax.plot([step.after.low, step.after.high], [row, row], color=style.INK, lw=1.2)
-        ax.plot([step.after.low, step.after.high], [row, row], "|", color=style.INK, ms=6, mew=1.2)
+    _whisker(ax, row, step.after)
     ax.plot([step.after.value] * 2, [row, row + 1], color=style.MUTED, lw=0.8, ls=":")
     grows = factor.value >= 1
     sign = f"{'×' if grows else '÷'} {engineering(factor.value if grows else 1 / factor.value)}"
-    _label(ax, ends[0], ends[1], row - 0.27, f"{step.row.label}: {sign}", va="bottom")
+    _label(ax, ends[0], ends[1], row - 0.27, f"{step.row.label}: {sign}", narrow)
 
 
-def _total(ax: Axes, row: int, value: float, label: str, unit: str) -> None:
-    ax.plot([value], [row], "D", color=style.INK, ms=6)
-    text = f"{label}: {engineering(value, unit)}"
-    _label(ax, value * 1.3, value / 1.3, row, text, va="center")
+def _whisker(ax: Axes, row: float, level: Estimate) -> None:
+    """The interval of a level, where it has one."""
+    if level.low < level.high:
+        ax.plot([level.low, level.high], [row, row], color=style.INK, lw=1.2)
+        ax.plot([level.low, level.high], [row, row], "|", color=style.INK, ms=6, mew=1.2)
 
 
-def _label(ax: Axes, left: float, right: float, y: float, text: str, *, va: Any) -> None:
-    """Text from its left end in the left half of the axes, up to its right end in the right."""
-    low, high = ax.get_xlim()
-    early = left * right < low * high
-    x, ha = (left, "left") if early else (right, "right")
-    ax.text(x, y, text, ha=ha, va=va, fontsize=8.5).set_in_layout(False)
+def _total(ax: Axes, row: int, level: Estimate, label: str, unit: str, narrow: bool) -> None:
+    ax.plot([level.value], [row], "D", color=style.INK, ms=6)
+    _whisker(ax, row, level)
+    text = f"{label}: {engineering(level.value, unit)}"
+    _label(ax, level.low, level.high, row - 0.22, text, narrow)
+
+
+def _label(ax: Axes, left: float, right: float, y: float, text: str, narrow: bool) -> None:
+    """Text from the left end of its bar, or up to its right end, or where else it fits."""
+    low, high = (math.log(end) for end in ax.get_xlim())
+    width = LETTER[narrow] * len(text) * (high - low)
+    start, end = math.log(left), math.log(right)
+    if start + width <= high:
+        x, ha = start, "left"
+    elif end - width >= low:
+        x, ha = end, "right"
+    else:
+        x, ha = low + 0.01 * (high - low), "left"
+    ax.text(math.exp(x), y, text, ha=ha, va="bottom", fontsize=8 if narrow else 8.5).set_in_layout(
+        False
+    )
 
 
 def waterfall_alt(ledger: Ledger) -> str:

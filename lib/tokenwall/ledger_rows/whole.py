@@ -1,0 +1,374 @@
+"""The whole ledger: from one user today to what light and heat allow, for any machine and model.
+
+Three ledgers share their rows. `machine_ledger` follows the tokens of all users of a machine,
+`user_ledger` the speed of one user, and `energy_ledger` the joules of a token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tokenwall import scenario
+from tokenwall.data import machine as machine_row
+from tokenwall.data import model as model_row
+from tokenwall.data.facts import facts, interval, sources
+from tokenwall.kvcache import largest_batch
+from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.ledger_rows.energy import (
+    accounted_row,
+    arithmetic_row,
+    cmos_row,
+    landauer_row,
+    rack_power,
+    reliable_row,
+    thermodynamic_bound,
+)
+from tokenwall.ledger_rows.light import light_bound, light_row, rack_radius, weights_radius
+from tokenwall.ledger_rows.published import (
+    LEDGER,
+    RACK_BITS,
+    experts_row,
+    router_row,
+    serving_row,
+    speculation_row,
+)
+from tokenwall.ledger_rows.serving import (
+    CONTEXT,
+    RECORD,
+    RECORD_MACHINE,
+    RECORD_MODEL,
+    active_parameters,
+    batching_row,
+    fewer_bits_row,
+    no_time_lost_row,
+    one_user,
+    shards,
+    side_by_side_row,
+)
+from tokenwall.light import (
+    best_tensor_devices,
+    hop_time_per_token,
+    tensor_parallel_step_time,
+)
+from tokenwall.roofline import weight_bytes
+
+__all__ = ["Case", "energy_ledger", "machine_ledger", "user_ledger", "users_of"]
+
+LIGHT = "book/physics/light.ipynb"
+ENERGY = "book/physics/energy.ipynb"
+POWER_SOURCE = "lenovo2025gb300"
+# Rows that spare one user's joules as they add to their rate.
+SHARED = ("no-time-lost", "fewer-bits")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A machine and a model, and how they are used.
+
+    Args:
+        machine: name, key or alias of one accelerator.
+        model: name, key or alias of a model.
+        devices: accelerators in all.
+        weight_bits: mean bits of a stored weight once weights are made smaller.
+        context: tokens in the cache of each sequence.
+
+    Raises:
+        ValueError: a name is unknown, or there are fewer devices than hold the weights.
+    """
+
+    machine: str = RECORD_MACHINE
+    model: str = RECORD_MODEL
+    devices: int = 72
+    weight_bits: float = RACK_BITS
+    context: Estimate = CONTEXT
+
+    def __post_init__(self) -> None:
+        needed = shards(self.chip, self.llm, 16)
+        if self.devices < needed:
+            raise ValueError(
+                f"devices is {self.devices}; the weights of {self.llm['name']} in 16 bits need at "
+                f"least {needed} of {self.chip['name']}"
+            )
+
+    @property
+    def chip(self) -> Any:
+        """Row of the machine table."""
+        return machine_row(self.machine)
+
+    @property
+    def llm(self) -> Any:
+        """Row of the model table."""
+        return model_row(self.model)
+
+    @property
+    def is_record(self) -> bool:
+        """Whether this is the published rack and what ran on it."""
+        return (
+            str(self.chip.name) == RECORD_MACHINE
+            and str(self.llm.name) == RECORD_MODEL
+            and self.devices == facts(RECORD)["accelerators"]
+            and self.weight_bits == RACK_BITS
+        )
+
+
+def machine_ledger(case: Case | None = None) -> Ledger:
+    """Tokens per second of all users of a machine, from one user today to light and heat.
+
+    For the published rack the row of serving ends on the record itself; elsewhere it takes the
+    share that published racks kept.
+
+    Args:
+        case: the machine and the model; the published rack if not given.
+    """
+    case = case or Case()
+    chip, llm = case.chip, case.llm
+    together = shards(chip, llm, case.weight_bits)
+    ledger = _opening(case).add(
+        no_time_lost_row(chip, llm),
+        fewer_bits_row(chip, llm, case.weight_bits),
+        batching_row(chip, llm, case.context, weight_bits=case.weight_bits),
+        *([] if case.devices < 2 * together else [side_by_side_row(case.devices, together)]),
+    )
+    ledger = ledger.add(_served(case, ledger.end), *_mitigations(llm))
+    ledger = ledger.add(_light_for_all(case, ledger.end))
+    return ledger.add(_heat_row(case, ledger.end))
+
+
+def user_ledger(case: Case | None = None) -> Ledger:
+    """Tokens per second of one user who has the whole machine, up to the bound of light.
+
+    Args:
+        case: the machine and the model; the published rack if not given.
+    """
+    case = case or Case()
+    chip, llm = case.chip, case.llm
+    ledger = _opening(case).add(
+        no_time_lost_row(chip, llm),
+        fewer_bits_row(chip, llm, case.weight_bits),
+    )
+    ledger = ledger.add(_shared_row(case, ledger.end), speculation_row())
+    return ledger.add(*_light_for_one(case, ledger.end))
+
+
+def energy_ledger(case: Case | None = None) -> Ledger:
+    """Joules of a token, from one user today to the least that heat allows.
+
+    Up to the serving machine each row is the inverse of the machine ledger's at the same power: a
+    device draws its full power whether it serves one user or many, which overstates the start.
+
+    Args:
+        case: the machine and the model; the published rack if not given.
+    """
+    case = case or Case()
+    rates = machine_ledger(case)
+    ledger = Ledger(
+        "energy_per_token",
+        _power_of_group(case, shards(case.chip, case.llm, 16)) * rates.start.inverse(),
+        f"{rates.start_label}, at full power",
+        f"{rates.start_source}; {POWER_SOURCE}",
+    )
+    for step in rates.steps:
+        if step.row.key in SHARED:
+            ledger = ledger.add(_inverse(step.row))
+    served = next(step.after for step in rates.steps if step.row.key == "serving")
+    together = shards(case.chip, case.llm, case.weight_bits)
+    used = together * (case.devices // together)
+    ledger = ledger.add(
+        leading(
+            "serving",
+            "Other users share the power, less the losses",
+            ledger.end,
+            _power_of_group(case, used) * served.inverse(),
+            equations=("throughput_at_capacity", "energy_per_token"),
+            inputs={"devices": float(used), "served": served.value},
+            source=f"azure2025; {POWER_SOURCE}",
+            chapter="book/memory/batching.ipynb",
+            note="Batching and the losses of serving in one row, at the power of all devices.",
+        )
+    )
+    ledger = ledger.add(accounted_row(ledger.end, case.chip, case.llm))
+    ledger = ledger.add(arithmetic_row(ledger.end, case.llm))
+    for limit in (cmos_row, reliable_row, landauer_row):
+        ledger = ledger.add(replace(limit(ledger.end, case.llm), kind="bound"))
+    return ledger
+
+
+def device_power(case: Case) -> Estimate:
+    """Power of one device: its share of the rack's rating for the record's chip, else its own [W].
+
+    The chip's own rating leaves out fans, processors and power supplies.
+
+    Args:
+        case: the machine and the model.
+
+    Raises:
+        ValueError: the table has no power for this machine.
+    """
+    if str(case.chip.name) == RECORD_MACHINE:
+        return rack_power() * Estimate.exact(1 / facts(RECORD)["accelerators"])
+    rated = float(case.chip["tdp"])
+    if not rated > 0:
+        raise ValueError(f"{case.chip['name']} has no tdp in its table")
+    return Estimate.exact(rated)
+
+
+def _power_of_group(case: Case, devices: int) -> Estimate:
+    return device_power(case) * Estimate.exact(devices)
+
+
+def _inverse(row: Row) -> Row:
+    """The row for joules: what multiplies tokens divides their energy."""
+    return replace(row, factor=row.factor.inverse(), lands_on=None)
+
+
+def leading(key: str, label: str, before: Estimate, after: Estimate, **fields: Any) -> Row:
+    """A row that leads from one known rate to another; the intervals of both widen its factor.
+
+    Args:
+        key: short name.
+        label: a few words for the reader.
+        before: the rate before it.
+        after: the rate after it.
+        fields: the other fields of a `Row`.
+    """
+    spread = after * before.inverse()
+    factor = after.value / before.value
+    exact = Estimate(factor, min(spread.low, factor), max(spread.high, factor))
+    return Row(key, label, exact, lands_on=after, **fields)
+
+
+def _mitigations(model: Any) -> tuple[Row, ...]:
+    """Published gains of later chapters; a model with experts does not gain them twice."""
+    dense = active_parameters(model) == float(model["parameters"])
+    return (*([experts_row()] if dense else []), router_row())
+
+
+def _opening(case: Case) -> Ledger:
+    needed = shards(case.chip, case.llm, 16)
+    alone = "one accelerator" if needed == 1 else f"{needed} accelerators, one after the other"
+    return Ledger(
+        "token_rate",
+        one_user(case.chip, case.llm),
+        f"One user of {alone}, 16 bits",
+        _sources(case),
+    )
+
+
+def _served(case: Case, before: Estimate) -> Row:
+    row = serving_row(before)
+    if not case.is_record:
+        return row
+    record = Estimate.exact(facts(RECORD)["token_rate"])
+    return leading(
+        row.key,
+        row.label,
+        before,
+        record,
+        equations=(),
+        inputs={"record": record.value, "before": before.value},
+        source=row.source,
+        chapter=LEDGER,
+        kind="published",
+        note="Exactly what leads from the bound to the record; its interval is the bound's.",
+    )
+
+
+def users_of(case: Case) -> Estimate:
+    """Users whose caches fill the machine [1].
+
+    Args:
+        case: the machine and the model.
+    """
+    together = shards(case.chip, case.llm, case.weight_bits)
+    weights = float(weight_bytes(case.llm["parameters"], case.weight_bits / 8))
+
+    def count(tokens: float) -> float:
+        batch = largest_batch(
+            together * case.chip["memory_capacity"],
+            weights,
+            context=tokens,
+            cache_bytes_per_token=scenario.cache_bytes_per_token_of(case.llm),
+        )
+        return float(batch) * (case.devices // together)
+
+    return Estimate(count(case.context.value), count(case.context.high), count(case.context.low))
+
+
+def _sources(case: Case) -> str:
+    chip = sources("machines", str(case.chip.name), "memory_bandwidth", "memory_capacity")
+    return f"{chip}; {sources('models', str(case.llm.name), 'parameters', 'layers')}"
+
+
+def _shared_row(case: Case, before: Estimate) -> Row:
+    """What one user gains when devices share every layer, hops between them included."""
+    reading = scenario.step_weight_bytes(case.llm, case.weight_bits)
+    bandwidth, layers = float(case.chip["memory_bandwidth"]), float(case.llm["layers"])
+    exchanges = Estimate(*interval("nvlink-exchange", "collectives_per_layer"))
+    hop = Estimate(*interval("nvlink-exchange", "hop_time"))
+    chains = [
+        float(hop_time_per_token(layers, each, hop_time=time))
+        for each, time in zip(_ends(exchanges), _ends(hop), strict=True)
+    ]
+
+    def rate(chain: float) -> float:
+        best = best_tensor_devices(reading, bandwidth, hop_time_per_token=chain)
+        step = tensor_parallel_step_time(
+            reading,
+            bandwidth,
+            hop_time_per_token=chain,
+            tensor_devices=min(max(round(float(best)), 1), case.devices),
+        )
+        return 1 / float(step)
+
+    middle, slow, fast = rate(chains[0]), rate(chains[2]), rate(chains[1])
+    return leading(
+        "shared",
+        "Devices share every layer",
+        before,
+        Estimate(middle, slow, fast),
+        equations=("tensor_parallel_step_time", "best_tensor_devices", "hop_time_per_token"),
+        inputs={"hop_time": hop.value, "collectives_per_layer": exchanges.value},
+        source="erdil2025",
+        chapter=LIGHT,
+        note="As many devices as help: beyond them hops cost more than the bandwidth gains.",
+    )
+
+
+def _ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def _light_for_one(case: Case, before: Estimate) -> tuple[Row, Row]:
+    """From the best machine of today to light at a rack's size, and at the density of memory."""
+    guesses = speculation_row().factor
+    rack = light_bound(case.llm, rack_radius()) * guesses
+    dense = light_bound(case.llm, weights_radius(case.llm)) * guesses
+    wide = light_row(before, rack, key="light-rack", label="Only light takes time, in a rack")
+    packed = light_row(rack, dense, key="light-dense", label="Weights packed as memory packs bytes")
+    return replace(wide, kind="bound"), replace(packed, kind="bound")
+
+
+def _light_for_all(case: Case, before: Estimate) -> Row:
+    """As many users as the caches hold, each at the light bound of a rack."""
+    bound = users_of(case) * light_bound(case.llm, rack_radius())
+    row = light_row(before, bound, label="Each of the users at the bound of light")
+    return replace(row, kind="bound")
+
+
+def _heat_row(case: Case, before: Estimate) -> Row:
+    """As many users as heat allows at the machine's power."""
+    bound = thermodynamic_bound(device_power(case) * Estimate.exact(case.devices), case.llm)
+    return leading(
+        "heat",
+        "As many users as heat allows",
+        before,
+        bound,
+        equations=("thermodynamic_rate",),
+        inputs={"bound": bound.value, "before": before.value},
+        source=POWER_SOURCE,
+        chapter=ENERGY,
+        kind="bound",
+        note="All of the power erases bits and does nothing else; reversible logic knows no such "
+        "bound.",
+    )

@@ -1,0 +1,253 @@
+"""The whole ledger as an Explorable: the reader's own machine and model, bar by bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from scipy.constants import c
+from sympy import Float, Max, Min, Symbol, floor
+
+from tokenwall import style
+from tokenwall.calibration import engine_constants
+from tokenwall.data import model as model_row
+from tokenwall.energy import thermodynamic_rate
+from tokenwall.equation import symbol
+from tokenwall.explorable import Bar, Marker, Move, Preset, Readout, Slider, Text
+from tokenwall.kvcache import largest_batch, throughput_at_capacity
+from tokenwall.ledger import Estimate
+from tokenwall.ledger_rows.energy import bit_operations, usual_setting
+from tokenwall.ledger_rows.published import experts_row, router_row, serving_row
+from tokenwall.ledger_rows.serving import ENGINE
+from tokenwall.light import dependent_steps, travelling_rate
+from tokenwall.plots.board import Board
+from tokenwall.roofline import bandwidth_law, decode_rate, weight_bytes
+from tokenwall.scenario import machine_presets, model_presets, read_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MACHINES = (
+    "gb300-nvl72",
+    "b200",
+    "h100-sxm",
+    "a100-sxm-80gb",
+    "mi300x",
+    "rtx-4090",
+    "rtx-3060-12gb",
+)
+MODELS = (
+    "llama-2-70b",
+    "llama-3.2-1b",
+    "llama-3.1-8b",
+    "llama-3.1-70b",
+    "llama-3.1-405b",
+    "deepseek-v3",
+)
+RANGE = (0.1, 1e18)
+PHONE_RANGE = (0.1, 1e20)
+SLIDERS = (
+    Slider("devices", "Devices", values=[1, 2, 4, 8, 16, 32, 72, 144, 576], default=72),
+    Slider("bytes_per_weight", "Bytes of a weight", "B", values=[0.5, 1, 2], default=0.5),
+    Slider("context", "Context of each user", "token", 128, 131072, 1024, whole=True),
+    Slider("memory_radius", "Half the width of the machine", "m", 1e-3, 1e3, 1.0),
+)
+NO_ROOM = "these devices do not hold the model"
+
+
+@dataclass(frozen=True)
+class Level:
+    """One rate on the way up, in the order of the ledger."""
+
+    key: str
+    label: str
+    rate: Any
+    colour: str
+
+
+def levels() -> list[Level]:
+    """Every rate of the ledger as an expression in the reader's settings, from the start up."""
+    bandwidth, capacity, peak = map(symbol, ("bandwidth", "capacity", "peak_rate"))
+    active, context = symbol("active_parameters"), symbol("context")
+    size, cache = symbol("bytes_per_weight"), symbol("cache_bytes_per_token")
+    read, devices = Symbol("read_parameters", positive=True), Symbol("devices", positive=True)
+    constants = engine_constants(ENGINE)
+    start = decode_rate(
+        bandwidth,
+        weight_bytes(read, Float(2)),
+        layers=symbol("layers"),
+        overhead_per_layer=Float(constants.overhead_per_layer),
+        bandwidth_fraction=Float(constants.bandwidth_fraction),
+    )
+    held = weight_bytes(symbol("parameters"), size)
+    together = -floor(-held / capacity)
+    groups = floor(devices / together)
+    group = throughput_at_capacity(
+        together * capacity,
+        held,
+        context=context,
+        cache_bytes_per_token=cache,
+        active_parameters=active,
+        bandwidth=together * bandwidth,
+        peak_rate=together * peak,
+    )
+    users = groups * largest_batch(
+        together * capacity, held, context=context, cache_bytes_per_token=cache
+    )
+    served = group * groups * serving_row(Estimate.exact(1)).factor.value
+    routed = served * experts_row().factor.value
+    return [
+        Level("start", "One user today, 16 bits", start, style.INK),
+        Level(
+            "ideal",
+            "Lose no time between reads",
+            bandwidth_law(bandwidth, weight_bytes(read, Float(2))),
+            style.MEMORY,
+        ),
+        Level(
+            "bits",
+            "Fewer bits a weight",
+            bandwidth_law(bandwidth, weight_bytes(read, size)),
+            style.MEMORY,
+        ),
+        Level("batch", "Fill the memory with users", group, style.MEMORY),
+        Level("side", "All devices side by side", group * groups, style.NETWORK),
+        Level("served", "Losses of serving (published)", served, style.NEUTRAL),
+        Level("experts", "Experts and a latent cache (published)", routed, style.NEUTRAL),
+        Level(
+            "router",
+            "A router (published)",
+            routed * router_row().factor.value,
+            style.NEUTRAL,
+        ),
+        Level("light", "Each user at the bound of light", users * light_rate(), style.COMPUTE),
+        Level("heat", "As many users as heat allows", heat_rate(), style.ENERGY),
+    ]
+
+
+def light_rate() -> Any:
+    """One user's bound of light in a machine of the reader's size, as an expression."""
+    steps = dependent_steps(symbol("layers"), Float(1))
+    return travelling_rate(symbol("memory_radius"), steps, signal_speed=Float(c))
+
+
+def heat_rate() -> Any:
+    """All users' bound of heat at the power of the reader's devices, as an expression."""
+    devices = Symbol("devices", positive=True)
+    temperature, error = usual_setting()
+    return thermodynamic_rate(
+        devices * symbol("power"),
+        symbol("bit_operations_per_token"),
+        temperature=Float(temperature),
+        error_probability=Float(error),
+    )
+
+
+def ledger_axes(*, narrow: bool = False) -> Figure:
+    """Empty rows of the ledger on a logarithmic axis, with what moves on them.
+
+    Each level has a bar "bar-KEY" and a number "factor-KEY"; the start and the end have markers
+    "start" and "end", and a line "million" stands at a million tokens a second.
+
+    Args:
+        narrow: for a phone's width.
+    """
+    every = levels()
+    height = (0.5 if narrow else 0.42) * (len(every) + 1) + 0.9
+    fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
+    ax.set(xscale="log", xlim=PHONE_RANGE if narrow else RANGE, ylim=(len(every) + 0.5, -0.8))
+    ax.set_yticks([])
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    ax.axvline(1e6, color=style.MUTED, lw=1, ls=(0, (4, 2)))
+    ax.text(1e6, len(every) + 0.35, " a million", color=style.MUTED, fontsize=8.5)
+    for place, level in enumerate(every):
+        ax.text(RANGE[0] * 1.3, place - 0.22, level.label, fontsize=8.5, va="bottom")
+        ax.text(1, place, "", fontsize=8.5, va="center", gid=f"factor-{level.key}")
+        if place:
+            (bar,) = ax.barh(place, 1, left=1, height=0.34, color=level.colour)
+            bar.set_gid(f"bar-{level.key}")
+    ax.plot([1], [0], "D", color=style.INK, ms=6, gid="start")
+    ax.plot([1], [len(every)], "D", color=style.INK, ms=6, gid="end")
+    ax.text(1, len(every), "", fontsize=8.5, va="center", ha="right", gid="end-label")
+    ax.set_title("Your machine, your model," + ("\n" if narrow else " ") + "up to light and heat")
+    ax.set_xlabel(
+        "tokens per second" if narrow else "tokens per second, each bar from the one above"
+    )
+    return fig
+
+
+def ledger_board() -> Board:
+    """The whole ledger for machines and models to choose, as moves, read-outs and presets."""
+    every = levels()
+    last = len(every)
+    moves: list[Move] = [
+        Marker("start", x=every[0].rate, y=Float(0)),
+        Text("factor-start", x=every[0].rate * 2, value=every[0].rate, unit="token/s", digits=2),
+        Marker("end", x=every[-1].rate, y=Float(last)),
+        Text("end-label", x=every[-1].rate / 2, value=every[-1].rate, unit="token/s", digits=2),
+    ]
+    for before, level in pairwise(every):
+        low, high = Min(before.rate, level.rate), Max(before.rate, level.rate)
+        moves.append(Bar(f"bar-{level.key}", width=high - low, base=low))
+        moves.append(
+            Text(
+                f"factor-{level.key}",
+                x=high * 1.5,
+                value=level.rate / before.rate,
+                template="× {}",
+                digits=2,
+            )
+        )
+    named = {level.key: level.rate for level in every}
+    readouts = [
+        Readout("One user today", named["start"], "token/s", missing=NO_ROOM),
+        Readout("All users, as racks serve", named["served"], "token/s", missing=NO_ROOM),
+        Readout("One user at the bound of light", light_rate(), "token/s"),
+        Readout("All users at the bound of heat", named["heat"], "token/s"),
+        Readout("From today's user to the end", named["heat"] / named["start"], missing=NO_ROOM),
+    ]
+    presets = [*_machines(), *_models()]
+    first = [next(p for p in presets if p.group == group) for group in ("machine", "model")]
+    fixed = {**first[0].values, **first[1].values}
+    alt = (
+        f"Waterfall of tokens per second on a logarithmic axis for {first[1].label} on "
+        f"{first[0].label}: {', '.join(level.label.lower() for level in every)}."
+    )
+    caption = (
+        "Brown: memory. Green: more devices. Grey: published factors whose chapters are to come. "
+        "Blue: light. Purple: heat. No interval is drawn here; the static waterfall has them. "
+        "Arithmetic runs at the dense 16-bit rate."
+    )
+    return Board(moves, readouts, presets, fixed, alt, [level.label for level in every], caption)
+
+
+def _machines() -> list[Preset]:
+    rows = machine_presets(MACHINES, ["bandwidth", "capacity", "peak_rate", "tdp"])
+    return [
+        Preset(
+            row.group,
+            row.label,
+            {"power" if key == "tdp" else key: value for key, value in row.values.items()},
+            row.key,
+        )
+        for row in rows
+    ]
+
+
+def _models() -> list[Preset]:
+    names = ["parameters", "active_parameters", "layers", "cache_bytes_per_token"]
+    return [
+        Preset(
+            row.group,
+            row.label,
+            {
+                **row.values,
+                "read_parameters": read_parameters(row.key),
+                "bit_operations_per_token": bit_operations(model_row(row.key)).value,
+            },
+            row.key,
+        )
+        for row in model_presets(MODELS, names)
+    ]
