@@ -28,7 +28,11 @@ _COLOUR = {
     "accelerators": style.ENERGY,
 }
 # Which end of a record carries its name, and how far off.
-_NAMED = {"transistors": (-1, (-12, 2)), "single thread": (-1, (4, 6)), "accelerators": (0, (-6, 3))}
+_NAMED = {
+    "transistors": (-1, (-12, 2)),
+    "single thread": (-1, (4, 6)),
+    "accelerators": (0, (-6, 3)),
+}
 FALLS, USES = (1.0, 1500.0), (0.5, 120.0)
 PAYBACKS = (1.0, 2.0, 4.0)
 
