@@ -28,20 +28,21 @@ LEDGERS = {
     "user": whole.user_ledger,
     "energy": whole.energy_ledger,
 }
+POWERLESS = "a laptop"
+PAIRS = [(k, n) for k in LEDGERS for n in CASES if (k, n) != ("energy", POWERLESS)]
+every_pair = pytest.mark.parametrize(("kind", "name"), PAIRS)
 every_ledger = pytest.mark.parametrize("kind", LEDGERS)
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-@every_case
-@every_ledger
+@every_pair
 def test_bars_multiply_exactly_to_the_end(kind, name):
     ledger = LEDGERS[kind](CASES[name])
     product = ledger.start.value * math.prod(row.factor.value for row in ledger.rows)
     assert product == pytest.approx(ledger.end.value, rel=1e-12)
 
 
-@every_case
-@every_ledger
+@every_pair
 def test_every_row_can_be_traced(kind, name, root):
     keys = set(parse_file(root / "book" / "references.bib").entries)
     for row in LEDGERS[kind](CASES[name]).rows:
@@ -160,3 +161,10 @@ def test_the_energy_ledger_is_the_machine_ledger_at_constant_power():
     assert energy.start.value == pytest.approx(power / rate.start.value)
     served = {step.row.key: step.after.value for step in energy.steps}["serving"]
     assert served == pytest.approx(72 * power / 1_100_948.3)
+
+
+def test_without_a_published_power_it_ends_at_light_and_joules_are_refused():
+    case = CASES[POWERLESS]
+    assert whole.machine_ledger(case).rows[-1].key == "light"
+    with pytest.raises(ValueError, match=r"Apple M4 .* has no tdp"):
+        whole.energy_ledger(case)

@@ -127,6 +127,7 @@ def erasure_energy(
     nothing is paid.
 
     Example:
+        >>> from tokenwall.energy import landauer_energy
         >>> float(erasure_energy(300, 1e-9) / landauer_energy(300))
         1.0
 
@@ -162,6 +163,7 @@ def reliable_bit_energy(
     Limits: an error of one half, k T ln 2; each factor of ten in reliability adds 2.3 k T.
 
     Example:
+        >>> from tokenwall.energy import landauer_energy
         >>> float(reliable_bit_energy(300, 1e-25) / landauer_energy(300))
         83.0
 

@@ -102,6 +102,11 @@ class Case:
         return model_row(self.model)
 
     @property
+    def has_power(self) -> bool:
+        """Whether the power of a device is published; without it there is no bound of heat."""
+        return float(self.chip["tdp"]) > 0
+
+    @property
     def is_record(self) -> bool:
         """Whether this is the published rack and what ran on it."""
         return (
@@ -116,7 +121,7 @@ def machine_ledger(case: Case | None = None) -> Ledger:
     """Tokens per second of all users of a machine, from one user today to light and heat.
 
     For the published rack the row of serving ends on the record itself; elsewhere it takes the
-    share that published racks kept.
+    share that published racks kept. It ends at the bound of light where no power is published.
 
     Args:
         case: the machine and the model; the published rack if not given.
@@ -132,7 +137,7 @@ def machine_ledger(case: Case | None = None) -> Ledger:
     )
     ledger = ledger.add(_served(case, ledger.end), *_mitigations(llm))
     ledger = ledger.add(_light_for_all(case, ledger.end))
-    return ledger.add(_heat_row(case, ledger.end))
+    return ledger.add(_heat_row(case, ledger.end)) if case.has_power else ledger
 
 
 def user_ledger(case: Case | None = None) -> Ledger:

@@ -133,7 +133,7 @@ def ledger_table(ledger: Ledger) -> Any:
         }
         for step in ledger.steps
     ]
-    # A fixed id and plain HTML keep the output the same from run to run.
-    table = pd.DataFrame(rows).style.hide(axis="index").set_uuid("ledger")
+    # A fixed id, another for each ledger of a page: the output is the same from run to run.
+    table = pd.DataFrame(rows).style.hide(axis="index").set_uuid(f"ledger-{ledger.rows[-1].key}")
     html: Any = HTML
     return html(table.to_html())

@@ -217,8 +217,9 @@ def ledger_board() -> Board:
     )
     caption = (
         "Brown: memory. Green: more devices. Grey: published factors whose chapters are to come. "
-        "Blue: light. Purple: heat. No interval is drawn here; the static waterfall has them. "
-        "Arithmetic runs at the dense 16-bit rate."
+        "Blue: light. Purple: heat. No interval is drawn here; the static waterfall has them. The "
+        "start is the engine's prediction uncorrected for its misses, arithmetic runs at the dense "
+        "16-bit rate, and the power is the chip's own rating."
     )
     return Board(moves, readouts, presets, fixed, alt, [level.label for level in every], caption)
 
