@@ -15,6 +15,7 @@ from tokenwall.equation import REGISTRY
 from tokenwall.ledger import Estimate, Ledger, Row
 from tokenwall.ledger_rows import checks, published, whole
 from tokenwall.ledger_rows.light import light_bound, rack_radius
+from tokenwall.plots import ledger_board
 from tokenwall.plots.ledger import waterfall, waterfall_alt
 
 CASES = {
@@ -168,3 +169,24 @@ def test_without_a_published_power_it_ends_at_light_and_joules_are_refused():
     assert whole.machine_ledger(case).rows[-1].key == "light"
     with pytest.raises(ValueError, match=r"Apple M4 .* has no tdp"):
         whole.energy_ledger(case)
+
+
+def test_a_published_projection_is_no_bound():
+    kinds = {row.key: row.kind for row in whole.energy_ledger().rows}
+    assert kinds["cmos"] == "computed"
+    assert [key for key, kind in kinds.items() if kind == "bound"] == ["reliable", "landauer"]
+
+
+def test_the_board_agrees_with_the_ledger_where_both_take_the_same_numbers():
+    """Bits, batch and light; the board's start is uncorrected and its power the chip's own."""
+    board = ledger_board.ledger_board()
+    shown = ledger_board.level_rates(
+        board, peak_rate=15e15, memory_radius=rack_radius().value, context=1024
+    )
+    after = {step.row.key: step.after.value for step in whole.machine_ledger().steps}
+    assert shown["bits"] == pytest.approx(after["fewer-bits"])
+    assert shown["batch"] == pytest.approx(after["batching"])
+    assert shown["side"] == pytest.approx(after["side-by-side"])
+    assert shown["light"] == pytest.approx(after["light"])
+    with pytest.raises(ValueError, match="colour is no setting; known are"):
+        ledger_board.level_rates(board, colour=1)

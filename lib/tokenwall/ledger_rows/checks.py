@@ -12,6 +12,7 @@ from tokenwall.data import model as model_row
 from tokenwall.data.facts import facts
 from tokenwall.ledger import Ledger
 from tokenwall.ledger_rows.published import RACKS, served_fraction
+from tokenwall.ledger_rows.serving import fewer_bits_row
 from tokenwall.light import hop_time_per_token, tensor_parallel_step_time
 from tokenwall.roofline import memory_step_time
 from tokenwall.units import engineering
@@ -65,7 +66,8 @@ def checks() -> pd.DataFrame:
     rows = {"GB300 rack from the GB200 rack [token/s]": rack_from_its_predecessor()}
     for label, (name, devices) in SLIM.items():
         gained = _rate(name, 4, devices) / _rate(name, 16, devices)
-        rows[f"4 bits instead of 16, {label}"] = (4.0, gained)
+        says = fewer_bits_row(machine_row(DEVICE), model_row(name), 4).factor.value
+        rows[f"4 bits instead of 16, {label}"] = (says, gained)
     rows["Eight A100 share every layer instead of one, Llama 2 70B in 8 bits"] = sharing_gain()
     return pd.DataFrame(
         {

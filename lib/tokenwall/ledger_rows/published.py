@@ -75,36 +75,43 @@ def serving_row(before: Estimate) -> Row:
     )
 
 
-def experts_row() -> Row:
-    """What a mixture of experts with a latent cache gained over a dense model of like quality."""
+def _published(key: str, label: str, fact: tuple[str, str], source: str, note: str) -> Row:
+    """A row whose factor stands in facts.csv as it was published."""
     return Row(
-        "experts",
-        "Sparse experts and a latent cache",
-        Estimate(*interval("deepseek-v2-gain", "throughput_factor")),
+        key,
+        label,
+        Estimate(*interval(*fact)),
         (),
-        dict(facts("deepseek-v2-gain")),
-        "deepseekv2",
+        dict(facts(fact[0])),
+        source,
         LEDGER,
         kind="published",
-        note="DeepSeek-V2 against DeepSeek 67B, all tokens of one node; for another dense model of "
-        "that size it is an analogy. The interval runs from fewer weights alone to a smaller "
-        "cache alone.",
+        note=note,
+    )
+
+
+def experts_row() -> Row:
+    """What a mixture of experts with a latent cache gained over a dense model of like quality."""
+    return _published(
+        "experts",
+        "Sparse experts and a latent cache",
+        ("deepseek-v2-gain", "throughput_factor"),
+        "deepseekv2",
+        "DeepSeek-V2 against DeepSeek 67B, all tokens of one node; for another dense model of that "
+        "size it is an analogy. The interval runs from fewer weights alone to a smaller cache "
+        "alone.",
     )
 
 
 def router_row() -> Row:
     """What sending easy questions to a small model saves, counted as tokens for the same cost."""
-    return Row(
+    return _published(
         "router",
         "A router: easy questions to a small model",
-        Estimate(*interval("routellm", "cost_factor")),
-        (),
-        dict(facts("routellm")),
+        ("routellm", "cost_factor"),
         "ong2024routellm",
-        LEDGER,
-        kind="published",
-        note="A ratio of costs, read as a ratio of machine time. How many questions are easy "
-        "depends on the questions, hence the interval.",
+        "A ratio of costs, read as a ratio of machine time. How many questions are easy depends on "
+        "the questions, hence the interval.",
     )
 
 

@@ -194,7 +194,8 @@ def energy_ledger(case: Case | None = None) -> Ledger:
     )
     ledger = ledger.add(accounted_row(ledger.end, case.chip, case.llm))
     ledger = ledger.add(arithmetic_row(ledger.end, case.llm))
-    for limit in (cmos_row, reliable_row, landauer_row):
+    ledger = ledger.add(cmos_row(ledger.end, case.llm))
+    for limit in (reliable_row, landauer_row):
         ledger = ledger.add(replace(limit(ledger.end, case.llm), kind="bound"))
     return ledger
 
@@ -351,7 +352,10 @@ def _light_for_one(case: Case, before: Estimate) -> tuple[Row, Row]:
     dense = light_bound(case.llm, weights_radius(case.llm)) * guesses
     wide = light_row(before, rack, key="light-rack", label="Only light takes time, in a rack")
     packed = light_row(rack, dense, key="light-dense", label="Weights packed as memory packs bytes")
-    return replace(wide, kind="bound"), replace(packed, kind="bound")
+    note = (
+        f"{wide.note} With the same guesses: times {guesses.value:.3g}, the gain of the row above."
+    )
+    return replace(wide, kind="bound", note=note), replace(packed, kind="bound", note=note)
 
 
 def _light_for_all(case: Case, before: Estimate) -> Row:

@@ -126,6 +126,27 @@ def levels() -> list[Level]:
     ]
 
 
+def level_rates(board: Board, **given: float) -> dict[str, float]:
+    """Every rate of the ledger at a setting of the board, by key [token/s].
+
+    Args:
+        board: as `ledger_board` makes it.
+        given: values by name that differ from the board's defaults.
+
+    Raises:
+        ValueError: a name is neither a slider nor a value that presets set.
+    """
+    known = {**board.fixed, **{slider.name: float(slider.default) for slider in SLIDERS}}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no setting; known are {', '.join(known)}")
+    setting = {**known, **given}
+    return {
+        level.key: float(level.rate.subs({s: setting[s.name] for s in level.rate.free_symbols}))
+        for level in levels()
+    }
+
+
 def light_rate() -> Any:
     """One user's bound of light in a machine of the reader's size, as an expression."""
     steps = dependent_steps(symbol("layers"), Float(1))
