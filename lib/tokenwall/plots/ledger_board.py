@@ -237,8 +237,8 @@ def ledger_board() -> Board:
         f"{first[0].label}: {', '.join(level.label.lower() for level in every)}."
     )
     caption = (
-        "Brown: memory. Green: more devices. Grey: published factors whose chapters are to come. "
-        "Blue: light. Purple: heat. No interval is drawn here; the static waterfall has them. The "
+        "Rows that say published wait for their chapters; the last two are bounds of physics. No "
+        "interval is drawn here; the static waterfall has them. The "
         "start is the engine's prediction uncorrected for its misses, arithmetic runs at the dense "
         "16-bit rate, and the power is the chip's own rating."
     )

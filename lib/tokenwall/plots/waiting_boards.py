@@ -109,7 +109,9 @@ def slacking() -> Board:
         f"{at[0]:.2f} and then rises towards the line of waiting for ever. Renting would finish in "
         f"{at[2]:.2f} years."
     )
-    caption = "One machine, bought once. Green: a steady rent that hires one such machine today."
+    caption = (
+        "One machine, bought once. Level line: a steady rent that hires one such machine today."
+    )
     return Board(moves, readouts, presets, {}, alt, [], caption)
 
 
