@@ -16,8 +16,8 @@ from bs4 import BeautifulSoup
 from bookpages import toc_pages
 from tokenwall import reference
 from tokenwall.data import chosen, tidy
-from tokenwall.equation import REGISTRY, symbol_table
-from tokenwall.reference import api, book, docstrings, markup, tables
+from tokenwall.equation import REGISTRY, quantity, symbol_table
+from tokenwall.reference import api, book, docstrings, markup, notation, tables
 from tokenwall.reference.equations import oracles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,6 +96,23 @@ def test_every_quantity_is_in_the_notation(page):
         assert len(table.select("tbody tr")) == len(symbol_table())
     text = by_name.get_text().replace("’", "'")
     assert [row.meaning for row in symbol_table().values() if row.meaning not in text] == []
+
+
+def test_the_usual_range_lies_in_the_domain():
+    """What the notation prints as usual must be what it prints as allowed."""
+    for name, row in symbol_table().items():
+        for end in (row.low, row.high):
+            assert quantity(name).domain.offender(end) is None, f"{name} is usually {end:g}"
+
+
+def test_other_authors_letters_are_sourced_and_shown(page):
+    rows = [row for several in notation.elsewhere().values() for row in several]
+    assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
+    for row in rows:
+        assert row["latex"] != symbol_table()[row["name"]].latex
+        assert row["locator"]
+        said = section(page("notation"), row["name"]).get_text()
+        assert f"Elsewhere \\({row['latex']}\\)" in said
 
 
 def test_a_quantity_names_the_equations_that_it_goes_into(page):

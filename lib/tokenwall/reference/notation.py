@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 import re
+from importlib import resources
 from pathlib import Path
 
 from tokenwall.equation import quantity, symbol_table
@@ -38,6 +41,16 @@ def notation(root: Path) -> str:
     )
 
 
+@functools.cache
+def elsewhere() -> dict[str, list[dict[str, str]]]:
+    """How other authors write a quantity, by name: the rows of symbols_elsewhere.csv."""
+    text = resources.files("tokenwall").joinpath("symbols_elsewhere.csv").read_text("utf-8")
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        found.setdefault(row["name"], []).append(row)
+    return found
+
+
 def _row(name: str, book: tuple[Page, ...]) -> list[str]:
     row = symbol_table()[name]
     known = equations()
@@ -47,6 +60,9 @@ def _row(name: str, book: tuple[Page, ...]) -> list[str]:
     if users:
         where.append("goes into " + markup.listing(markup.formula(key) for key in users))
     given = f" Given by {markup.formula(name)}." if name in known else ""
+    for other in elsewhere().get(name, []):
+        place = markup.cite(other["source"], other["locator"])
+        given += f" Elsewhere {markup.math(other['latex'])}: {place}."
     return [
         f'<a href="#{markup.slug(name)}">{markup.name(name)}</a>',
         markup.math(row.latex),
