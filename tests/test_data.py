@@ -45,7 +45,7 @@ BOUNDS = {
     "peak_rate_fp8": (1e13, 1e17),
     "peak_rate_fp4": (1e14, 1e17),
     "peak_rate_int8": (1e13, 1e17),
-    "link_bandwidth": (1e10, 1e13),
+    "link_bandwidth": (1e9, 1e13),
     "link_domain": (1, 1e4),
     "tdp": (5, 3e4),
     "price": (50, 1e7),
@@ -231,7 +231,7 @@ def test_ridge_points_and_sweeps_are_sane():
     table = data.machines()
     ridge = (table["peak_rate_fp16"] / table["memory_bandwidth"]).dropna()
     # From a wafer of fast memory to a processor with matrix units on slow memory.
-    assert ridge.between(0.2, 800).all(), ridge[~ridge.between(0.2, 800)]
+    assert ridge.between(0.2, 1000).all(), ridge[~ridge.between(0.2, 1000)]
     dram = table[table["memory_bandwidth"] < 3e13]
     sweep = (dram["memory_capacity"] / dram["memory_bandwidth"]).dropna()
     assert sweep.between(0.005, 30).all(), sweep[~sweep.between(0.005, 30)]
@@ -270,7 +270,8 @@ def counted(row) -> tuple[float, float]:
     return shared + sparse * (every * expert + router), shared + sparse * (used * expert + router)
 
 
-ARCHITECTURES = data.models().dropna(subset=["layers"]).index
+# A row without the matrices of a block has layers of several shapes.
+ARCHITECTURES = data.models().dropna(subset=["layers", "feedforward_matrices"]).index
 
 
 @pytest.mark.parametrize("key", ARCHITECTURES)
