@@ -49,6 +49,7 @@ BOUNDS = {
     "link_domain": (1, 1e4),
     "tdp": (5, 3e4),
     "price": (50, 1e7),
+    "rental_price": (1e-5, 1e-2),
     "on_chip_memory": (1e6, 1e11),
     "parameters": (1e8, 2e12),
     "active_parameters": (1e8, 1e12),

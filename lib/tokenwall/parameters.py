@@ -205,8 +205,8 @@ def mixture_parameters(
 ) -> Nonnegative:
     """Weights of the mixtures of experts in all layers that have one [1].
 
-    Every expert is a small feed-forward block; shared experts, which all tokens use, are of the same
-    size; the router scores each expert by one row. Leaves out biases of experts and router.
+    Every expert is a small feed-forward block. Shared experts, which all tokens use, are of the
+    same size. The router scores each expert by one row. Leaves out biases of experts and router.
 
     Args:
         mixture_layers (1): layers with a mixture of experts.

@@ -1,4 +1,4 @@
-"""Where the weights of a model of the table are: embeddings, attention, blocks, experts and the rest.
+"""Where the weights of a model are: embeddings, attention, blocks, experts and the rest.
 
 The published total is taken from the table and the parts are counted by `tokenwall.parameters`;
 what is left are norms, biases, learned positions and whatever the columns do not describe.

@@ -49,6 +49,7 @@ UNITS = {
     "link_domain": "1",
     "tdp": "W",
     "price": "USD",
+    "rental_price": "USD/s",
     "on_chip_memory": "B",
     "parameters": "1",
     "active_parameters": "1",
