@@ -395,10 +395,48 @@ def test_rivals_are_chosen_by_the_rule():
         ("Pi CM5 - 16GB (Nvidia RTX 3060*)", "rtx-3060-12gb"),
         ("Apple M5 Max (40-core GPU; Metal only)", "apple-m5-max"),
         ("Raspberry Pi 5", "raspberry-pi-5"),
+        ("A100 (ALCF; 40GB SXM on Polaris, unverified)", "a100-sxm-40gb"),
+        ("AMD Instinct MI300X-NPS1-SPX-192GB-750W", "mi300x"),
+        (
+            "AMD Instinct MI325X 256GB HBM3E (x16), AMD Instinct MI300X 192GB HBM3 (x8)",
+            "mi325x",
+        ),
+        ("NVIDIA H100 80GB HBM3", "h100-sxm"),
+        ("NVIDIA H200-SXM-141GB-CTS", "h200-sxm"),
+        ("NVIDIA GH200 Grace Hopper Superchip 144GB", "gh200-144gb"),
+        ("NVIDIA Jetson AGX Thor 128G", "jetson-agx-thor"),
+        ("INTEL(R) XEON(R) 6787P", "xeon-6787p-2s"),
+        ("INTEL(R) XEON(R) 6980P", "xeon-6980p-2s"),
+        ("[MAXSUN] MS-Intel Arc Pro B60 Dual 48G Turbo", "arc-pro-b60"),
+        ("4080 16GB", "rtx-4080"),
+        ("RTX4080 Super", "rtx-4080-super"),
+        ("4060 Ti 16GB", "rtx-4060-ti-16gb"),
+        ("A5000", "rtx-a5000"),
+        ("A6000", "rtx-a6000"),
+        ("M1 Max 32-Core GPU 64GB", "apple-m1-max"),
+        ("M2 Max", "apple-m2-max"),
+        ("RX 7800 XT", "rx-7800-xt"),
+        ("Tesla P40", "p40"),
     ],
 )
 def test_machines_are_found_by_any_name(name, key):
     assert data.machine(name).name == key
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Llama-2-70B int4 verifier + Llama-2-7B int4 draft", "llama-2-70b"),
+        ("llama2-70b (sparse)", "llama-2-70b"),
+        ("llama3.1-8b-edge", "llama-3.1-8b"),
+        ("OPT-30B", "opt-30b"),
+        ("gemma-4-E2B", "gemma-4-e2b"),
+        ("DeepSeek-R1-Distill-Llama-70B", "llama-3.1-70b"),
+        ("Command R+", "command-r-plus-104b"),
+    ],
+)
+def test_models_are_found_by_any_name(name, key):
+    assert data.model(name).name == key
 
 
 def test_unknown_names_say_what_is_near():
@@ -425,6 +463,24 @@ def test_callers_cannot_spoil_the_cache(load):
     for column in first.columns:
         del first[column]
     assert load().shape[1] > 5
+
+
+def test_totals_of_models_are_whole_numbers_of_weights():
+    """All digits where files or configurations are public; a round number is a report's."""
+    rows = data.chosen("models")
+    totals = rows[rows["quantity"].eq("parameters")].set_index("key")["value"]
+    whole = totals.map(lambda text: re.fullmatch(r"\d{9,13}", text) is not None)
+    assert whole.mean() > 0.8
+    assert data.model("llama-2-7b")["parameters"] == 6_738_415_616
+    assert data.model("deepseek-v3")["parameters"] == 671_026_419_200
+
+
+def test_an_hour_of_a_device_costs_a_sensible_share_of_it():
+    table = data.machines().dropna(subset=["price", "rental_price"])
+    hours = table["price"] / table["rental_price"] / 3600
+    assert len(table) >= 4
+    # Between a busy half-year and a decade of rent.
+    assert hours.between(2000, 90_000).all(), hours
 
 
 def test_frames_carry_their_units():
