@@ -55,7 +55,7 @@ def test_numpy_agrees_with_many_digits(name):
     fast = equation.numpy(*points)
     for index in range(25):
         at = {
-            equation.symbols[key]: sympy.Rational(float(values[index]))
+            equation.symbols[key]: sympy.Float(float(values[index]), 60)
             for key, values in zip(equation.parameters, points, strict=True)
         }
         exact = equation.expr.subs(at).evalf(40)
