@@ -370,7 +370,7 @@ def test_no_server_beats_its_peak_arithmetic_with_the_model_it_names():
     machines, models, table = data.machines(rival="largest"), data.models(), data.measurements()
     table = table[table["metric"].isin(["output_rate", "output_rate_per_device"])]
     table = table.dropna(subset=["input_tokens", "output_tokens", "weight_bits"])
-    peaks = machines[[name for name in machines if name.startswith("peak_rate_")]].copy()
+    peaks = machines[[f"peak_rate_{bits}" for bits in ("fp16", "fp8", "int8", "fp4")]]
     table = table.merge(peaks, left_on="machine", right_index=True)
     table.loc[table["weight_bits"] > 5, "peak_rate_fp4"] = np.nan
     table.loc[table["weight_bits"] > 8, ["peak_rate_fp8", "peak_rate_int8"]] = np.nan
