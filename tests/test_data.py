@@ -9,10 +9,12 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pybtex.database import parse_file
 
 from tokenwall import data, units
+from tokenwall.data.facts import facts
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "lib" / "tokenwall" / "data"
@@ -30,8 +32,9 @@ FIXED = (
 TIDY = "key quantity value unit low high kind source locator retrieved note".split()
 MEASURED = (
     "id model machine engine metric value unit devices parallelism weight_bits weight_bytes batch "
-    "input_tokens output_tokens context kind plausible source locator note"
+    "input_tokens output_tokens context kind plausible source locator note scenario submitter"
 ).split()
+SCENARIOS = ("offline", "server", "interactive", "single-stream")
 INDEX = {
     "machines_index": "key name vendor category year aliases".split(),
     "models_index": "key name family architecture attention year aliases".split(),
@@ -79,10 +82,13 @@ METRICS = {
     "achieved_bandwidth": "B/s",
     "batch_latency": "s",
     "decode_rate": "token/s",
+    "decode_rate_per_device": "token/s",
     "decode_rate_per_user": "token/s",
     "output_rate": "token/s",
     "output_rate_per_device": "token/s",
+    "prefill_compute_fraction": "1",
     "prefill_rate": "token/s",
+    "prefill_rate_per_device": "token/s",
     "speculative_decode_rate_per_user": "token/s",
     "speculative_output_rate": "token/s",
     "speculative_time_per_output_token": "s/token",
@@ -330,9 +336,61 @@ def test_measurements_are_complete_and_resolve():
         assert row["model"] in models, row
         assert row["kind"] in data.KINDS, row
         assert row["plausible"] in ("true", "false"), row
-        needed = ("engine", "devices", "parallelism", "batch", "source", "locator")
-        assert all(row[name] for name in needed), row
+        assert all(row[name] for name in ("engine", "parallelism", "source", "locator")), row
+        assert row["devices"] or "number of devices" in row["note"], row
+        saturated = row["metric"] in ("output_rate", "output_rate_per_device")
+        prompts = row["metric"].startswith("prefill_")
+        assert row["batch"] or saturated or prompts or "batch not stated" in row["note"], row
         assert row["note"] or row["plausible"] == "true", row
+
+
+def test_rows_of_mlperf_name_their_scenario_submitter_and_lengths():
+    table = data.measurements()
+    mlperf = table["source"].isin(["mlperf2024v41", "mlperf2025v51"])
+    assert mlperf.sum() == 404
+    assert table.loc[mlperf, "scenario"].isin(SCENARIOS).all()
+    assert (table.loc[mlperf, "submitter"] != "").all()
+    assert (table.loc[~mlperf, ["scenario", "submitter"]] == "").all(axis=None)
+    assert table.loc[mlperf, "context"].notna().all()
+
+
+def test_mlperf_lengths_are_those_of_the_facts():
+    """Prompts are the data set's mean; answers of a run lie within a tenth of the reference."""
+    table = data.measurements()
+    table = table[table["scenario"] != ""]
+    keys = {"deepseek-v3": "deepseek-r1"}
+    keys |= dict.fromkeys(("llama-2-70b", "llama-3.1-70b"), "llama2-70b")
+    keys |= {key: key.replace("-", "", 1) for key in ("llama-3.1-8b", "llama-3.1-405b")}
+    for key, rows_ in table.groupby("model"):
+        found = facts(f"mlperf-{keys.get(key, key)}")
+        assert (rows_["input_tokens"] == found["prompt_length"]).all()
+        assert np.allclose(rows_["output_tokens"], found["answer_length"], rtol=0.1)
+
+
+def test_no_server_beats_its_peak_arithmetic_with_the_model_it_names():
+    """Prompts are computed too; only rows whose model was cut down may seem faster."""
+    machines, models, table = data.machines(rival="largest"), data.models(), data.measurements()
+    table = table[table["metric"].isin(["output_rate", "output_rate_per_device"])]
+    table = table.dropna(subset=["input_tokens", "output_tokens", "weight_bits"])
+    peaks = machines[[f"peak_rate_{bits}" for bits in ("fp16", "fp8", "int8", "fp4")]]
+    table = table.merge(peaks, left_on="machine", right_index=True)
+    table.loc[table["weight_bits"] > 5, "peak_rate_fp4"] = np.nan
+    table.loc[table["weight_bits"] > 8, ["peak_rate_fp8", "peak_rate_int8"]] = np.nan
+    devices = table["devices"].where(table["metric"] == "output_rate", 1)
+    work = 2 * table["model"].map(models["active_parameters"])
+    work *= (table["input_tokens"] + table["output_tokens"]) / table["output_tokens"]
+    share = table["si_value"] * work / (devices * table[list(peaks)].max(axis=1))
+    beyond = table.loc[share > 0.8, "note"]
+    assert len(share.dropna()) > 800
+    assert 0 < len(beyond) < 4
+    assert beyond.str.startswith("model changed").all(), beyond
+
+
+def test_all_of_the_carried_sources_is_there():
+    counts = data.measurements()["source"].value_counts()
+    assert counts["chitty2024bench"] == 662
+    assert counts["nvidia2025trtllm10"] == 229
+    assert counts["nvidia2025trtllm12"] == 130
 
 
 def test_measurements_are_in_the_unit_of_their_metric():
@@ -347,7 +405,8 @@ def test_context_is_the_prompt_and_half_the_output():
     table = data.measurements().dropna(subset=["context", "input_tokens", "output_tokens"])
     table = table[~table["metric"].isin(["prefill_rate", "time_to_first_token"])]
     assert len(table) > 500
-    assert (table["context"] == table["input_tokens"] + table["output_tokens"] / 2).all()
+    mean = table["input_tokens"] + table["output_tokens"] / 2
+    assert np.allclose(table["context"], mean, rtol=1e-12)
 
 
 def test_file_sizes_agree_with_their_bits():

@@ -191,7 +191,8 @@ def measurements() -> pd.DataFrame:
     """Published measurements, numbers as floats, with `si_value` and its `si_unit`.
 
     Batch-1 decode rows come first. `context` is the prompt and half of what was generated: the mean
-    number of tokens in the cache while decoding. It is empty where the lengths are unknown.
+    number of tokens in the cache while decoding. It is empty where the lengths are unknown. An
+    empty batch with an output rate means a server saturated with requests.
 
     Example:
         >>> bool(measurements()["plausible"].iloc[0])
