@@ -24,6 +24,8 @@ FIXED = (
     "measurements",
     "models",
     "models_index",
+    "peer_points",
+    "peer_predictions",
     "token_energies",
     "trends",
 )
@@ -205,6 +207,7 @@ def test_every_source_is_in_the_bibliography():
         "trends",
         "energies",
         "token_energies",
+        "peer_points",
     ):
         for row in rows(table):
             for key in row["source"].split("; "):

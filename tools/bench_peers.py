@@ -2,11 +2,12 @@
 
     python tools/bench_peers.py [--seconds S]
 
-A point is the time of one decode step of a dense model of 7 or 8 billion parameters on an A100 or H100,
-batch 1 to 32, context 512 to 2,047. Each peer runs alone in a process of its environment, which
-`make peers` makes; objects are built before the clock starts and no point is asked for twice, so that
-an answer that was kept is not what is timed. The fastest pass counts, since a busy machine only makes
-it slower; the median is beside it. Writes lib/tokenwall/data/peer_speeds.csv.
+A point is the time of one decode step of a dense model of 7 or 8 billion parameters on an A100 or
+H100, batch 1 to 32, context 512 to 2,047. Each peer runs alone in a process of its environment,
+which `make peers` makes; objects are built before the clock starts and no point is asked for twice,
+so that an answer that was kept is not what is timed. The fastest pass counts, since a busy machine
+only makes it slower; the median is beside it. Writes lib/tokenwall/data/peer_speeds.csv, if all
+peers ran, so that its rows are of one machine.
 """
 
 from __future__ import annotations
@@ -134,15 +135,20 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def rounded(rate: float) -> str:
+    """Three digits, written out."""
+    return f"{float(f'{rate:.3g}'):.10g}"
+
+
 def row(program: str, version: str, python: str, found: dict[str, Any]) -> dict[str, str]:
     """A line of the table."""
     return {
         "program": program,
         "version": version,
         "path": found["path"],
-        "value": f"{1 / min(found['passes']):.3g}",
+        "value": rounded(1 / min(found["passes"])),
         "unit": "1/s",
-        "median": f"{1 / statistics.median(found['passes']):.3g}",
+        "median": rounded(1 / statistics.median(found["passes"])),
         "points": str(found["points"]),
         "processor": f"{processor()}, one core",
         "python": python,
@@ -193,14 +199,15 @@ def main() -> None:
         child(chosen.child, chosen.seconds)
         return
     rows = all_rows(chosen.seconds)
-    if any(line["program"] in PEERS for line in rows):
+    if set(PEERS) <= {line["program"] for line in rows}:  # one machine and day in the table
         with TABLE.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     for line in sorted(rows, key=lambda line: float(line["value"])):
         name = f"{line['program']} {line['version']}, {line['path']}"
-        print(f"{name:<64} {float(line['value']):>16,.3g} points/s (median {line['median']})")
+        best, usual = (f"{float(line[key]):,.10g}" for key in ("value", "median"))
+        print(f"{name:<64} {best:>14} points/s (median {usual})")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
     _build/peers/PEER/bin/python tools/peer_calls.py PEER CASES ANSWERS
 
-CASES is a JSON list, the same for all peers, with model and machine in SI; ANSWERS gets the version,
-and for each setting and case a time in s, a rate in token/s, or the reason why there is none. Only
-the standard library and the peer are imported here.
+CASES is a JSON list, the same for all peers, with model and machine in SI; ANSWERS gets the
+version, and for each setting and case a time in s, a rate in token/s, or the reason why there is
+none. Only the standard library and the peer are imported here.
 
-A `Question` is a model on a machine with its widths and devices; `ask` turns it into two functions,
-the time of one step (batch, context) and of one prefill (batch, tokens), building all objects first.
+A `Question` is a model on a machine with its widths and devices. A peer's function turns it into
+two, the time of one step (batch, context) and of one prefill (batch, tokens), and builds all
+objects first.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Unable(Exception):
 class Question(dict):
     """Model, machine, devices and widths; hashable, so that objects are built once."""
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:
         return hash(json.dumps(self, sort_keys=True))
 
 
@@ -141,7 +142,7 @@ def llm_analysis_documented(question: Question, options: dict[str, Any]) -> Call
 
 
 def genz(question: Question, options: dict[str, Any]) -> Times:
-    """`decode_moddeling()` and `prefill_moddeling()`; one width for all tensors, that of weights."""
+    """`decode_moddeling()` and `prefill_moddeling()`; all tensors have the width of weights."""
     from GenZ import decode_moddeling, prefill_moddeling
     from GenZ.Models.default_models import ModelConfig
 
@@ -379,8 +380,8 @@ def aiconfigurator_documented(question: Question, options: dict[str, Any]) -> Ca
 # ------------------------------------------------------------------------------------------- all
 
 # For each peer: how to ask, how its documentation asks where that is another way, and its settings.
-# The first setting is what the peer does by itself; others are what its documents recommend, but for
-# mlsysim, where devices that are added up to one are our way round.
+# The first setting is what the peer does by itself; others are what its documents recommend or
+# offer, but for mlsysim, where devices that are added up to one are our way round.
 PEERS: dict[str, tuple[Callable[..., Times], Callable[..., Any] | None, dict[str, dict]]] = {
     "llm-analysis": (
         llm_analysis,

@@ -238,7 +238,7 @@ def main() -> int:
         writer.writerows(rows)
     reasons = peers.workloads()["reason"]
     asked_of = Counter(reason for reason in reasons if reason)
-    print(f"{len(listed)} cases; {asked_of.total()} measurements that no static model is asked for:")
+    print(f"{len(listed)} cases; {asked_of.total()} measurements that nobody is asked for:")
     for reason, count in asked_of.most_common():
         print(f"    {count:5d}  {reason}")
     print(coverage(made, len(listed)))

@@ -1,7 +1,7 @@
 """What other programs predict for published measurements, and those measurements as workloads.
 
-Every program gets the same list, `workloads`, with models and machines from our tables. Times are of
-one decode step or of one prefill; an output rate is that of a static batch, prefill included.
+Every program gets the same list, `workloads`, with models and machines from our tables. Times are
+of one decode step or of one prefill; an output rate is that of a static batch, prefill included.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ def speeds() -> pd.DataFrame:
 def workloads() -> pd.DataFrame:
     """The 22 points and every published measurement, as the question that a peer is asked.
 
-    A decode rate becomes the time of a step, a prompt rate the time of a prefill, and the latency of
-    a static batch an output rate; `reason` is empty, or says why a plain static model cannot be
+    A decode rate becomes the time of a step, a prompt rate the time of a prefill, and the latency
+    of a static batch an output rate; `reason` is empty, or says why a plain static model cannot be
     asked: it needs lengths, an architecture, a 16-bit rate and tensor parallelism at most.
 
     Returns:
-        A frame indexed by id of peer_points.csv or measurements.csv: model, machine, engine, source,
-        quantity, measured [s or token/s], devices, batch, context, input_tokens, output_tokens,
-        weight_bits, kv_bits, activation_bits, reason.
+        A frame indexed by id of peer_points.csv or measurements.csv: model, machine, engine,
+        source, quantity, measured [s or token/s], devices, batch, context, input_tokens,
+        output_tokens, weight_bits, kv_bits, activation_bits, reason.
 
     Example:
         >>> row = workloads().loc["gptfast-001"]
@@ -90,8 +90,8 @@ def errors() -> pd.DataFrame:
     """Predictions beside what was measured.
 
     Returns:
-        The rows of `predictions` with model, machine, devices, batch, engine, source and measured of
-        `workloads`, and error: predicted over measured time, less 1, also where a rate is given.
+        The rows of `predictions` with model, machine, devices, batch, engine, source and measured
+        of `workloads`, and error: predicted over measured time, less 1, also for a rate.
 
     Example:
         >>> rows = errors()
