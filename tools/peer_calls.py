@@ -280,6 +280,7 @@ SYSTEMS = {
 }
 WIDTHS = {(16, 16): "bfloat16", (8, 8): "fp8", (8, 16): "int8_wo", (4, 16): "int4_wo"}
 BACKEND = "trtllm"
+DESCRIBED = tempfile.TemporaryDirectory(prefix="peer-models-")  # gone when the process ends
 
 
 @functools.cache
@@ -317,7 +318,7 @@ def configuration(question: Question) -> tuple[str, str, dict[str, str]]:
     if model["experts"]:
         described["num_local_experts"] = int(model["experts"])
         described["num_experts_per_tok"] = int(model["experts_per_token"])
-    folder = Path(tempfile.mkdtemp(prefix="peer-model-"))
+    folder = Path(tempfile.mkdtemp(dir=DESCRIBED.name))
     (folder / "config.json").write_text(json.dumps(described))
     return str(folder), SYSTEMS[machine["name"]], widths
 
