@@ -12,14 +12,15 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: help env book site lint test lab serve bench notebooks requirements clean
+.PHONY: help env book site lint test lab serve bench peers notebooks requirements clean
 
 help:
 	@echo "make book          build the site and say where it is"
 	@echo "make test          all checks: style and types, library, notebooks, site, browser"
 	@echo "make lab           open the chapters in JupyterLab"
 	@echo "make serve         build, then serve the site on http://127.0.0.1:$(PORT)"
-	@echo "make bench         time the equations"
+	@echo "make bench         time the equations, and the peers that make peers has installed"
+	@echo "make peers         install four other programs and compare what they predict (2 GB)"
 	@echo "make notebooks     execute the chapters in place, the same way every time"
 	@echo "make lint          style, types and import rules only"
 	@echo "make requirements  pin requirements.txt again from pyproject.toml"
@@ -63,6 +64,10 @@ serve: book
 
 bench: env
 	@$(BIN)/python tools/bench.py
+	@$(BIN)/python tools/bench_peers.py
+
+peers: env
+	@$(BIN)/python tools/peers.py
 
 notebooks: env
 	@$(BIN)/python tools/execute_notebooks.py

@@ -26,6 +26,8 @@ FIXED = (
     "measurements",
     "models",
     "models_index",
+    "peer_points",
+    "peer_predictions",
     "token_energies",
     "trends",
 )
@@ -212,6 +214,7 @@ def test_every_source_is_in_the_bibliography():
         "trends",
         "energies",
         "token_energies",
+        "peer_points",
     ):
         for row in rows(table):
             for key in row["source"].split("; "):

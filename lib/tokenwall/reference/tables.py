@@ -17,6 +17,8 @@ Row = dict[str, str]
 
 # Tables with a page of their own, and the column of their index that groups the keys.
 PAGES = {"machines": "category", "models": "family", "measurements": "source", "claims": "part"}
+# What a program wrote, too long to read: counted on the pages, and there to fetch.
+LONG = frozenset({"peer_predictions"})
 _COLUMNS = ("Quantity", "As printed", "Kind", "Source", "Note")
 _RECALLED = "recalled"
 # Columns that the parts of a row already show.
@@ -117,6 +119,8 @@ def others(root: Path) -> str:
             continue
         held = rows(name)
         parts.append(f"## {name}\n\n{_counts(held)} {_download(name)}.")
+        if name in LONG:
+            continue
         label = next(iter(held[0]))
         by_key: dict[str, list[Row]] = {}
         for row in held:
