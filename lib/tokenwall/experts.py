@@ -9,24 +9,30 @@ from __future__ import annotations
 from sympy import Max
 
 from tokenwall.equation import equation
-from tokenwall.units import Count, Positive
+from tokenwall.units import Count, Positive, Probability
 
 __all__ = ["distinct_experts"]
 
 
 @equation
-def distinct_experts(batch: Positive, experts_per_token: Count, *, experts: Count) -> Positive:
+def distinct_experts(
+    batch: Positive,
+    experts_per_token: Count,
+    *,
+    experts: Count,
+    routing_agreement: Probability = 0,
+) -> Positive:
     """Experts of one layer that at least one token of a batch uses, on average [1].
 
     Each token draws its experts evenly and apart from the others; an expert stays unread only if
-    every token passes it by. Real routers are uneven and neighbouring tokens agree, so a real
-    batch touches fewer. Exact for tokens that draw without knowing of each other; a whole batch
-    is not needed, a mean will do.
+    every token passes it by. Real routers are uneven and tokens of a kind agree: a share of the
+    tokens beyond the first then counts as having drawn with others, and the batch touches fewer.
 
     Args:
         batch (1): tokens that pass the layer in one step.
         experts_per_token (1): experts that one token uses.
         experts (1): experts of the layer.
+        routing_agreement (1): share of the further tokens that choose as others do.
 
     Returns:
         (1), broadcast of the inputs.
@@ -34,7 +40,8 @@ def distinct_experts(batch: Positive, experts_per_token: Count, *, experts: Coun
     Raises:
         ValueError: an argument is outside its domain, not finite, or in a wrong unit.
 
-    Limits: one token touches exactly its own experts; a large batch touches all.
+    Limits: one token touches exactly its own experts; a large batch touches all, unless all
+    agree.
 
     Example:
         >>> [round(float(distinct_experts(batch, 8, experts=256)), 1) for batch in (1, 64, 4096)]
@@ -43,5 +50,6 @@ def distinct_experts(batch: Positive, experts_per_token: Count, *, experts: Coun
     Source: own derivation
     Derivation: book/memory/rack.ipynb
     """
-    unused = Max(0, 1 - experts_per_token / experts) ** batch
+    apart = 1 + (1 - routing_agreement) * (batch - 1)
+    unused = Max(0, 1 - experts_per_token / experts) ** apart
     return experts * (1 - unused)

@@ -35,6 +35,7 @@ __all__ = [
     "free_capacity",
     "frontier_token_rate",
     "largest_batch",
+    "latent_attention_flop",
     "latent_cache_bytes_per_token",
     "sliding_cache_bytes",
     "throughput_at_capacity",
@@ -447,3 +448,50 @@ def attention_flop(
     """
     vectors = vectors_per_token * context
     return flop_per_multiply_add * layers * heads * head_size * vectors
+
+
+@equation
+def latent_attention_flop(
+    layers: Count,
+    heads: Count,
+    *,
+    latent_size: Count,
+    rope_head_size: NonnegativeCount,
+    context: Token,
+    vectors_per_token: PerToken = 2,
+    flop_per_multiply_add: Flop = 2,
+) -> Flop:
+    """Arithmetic of latent attention itself for one new token [FLOP].
+
+    Each head works on the compressed vectors as they lie in the cache: its query meets the whole
+    vector and the rotated key, its weights gather the whole vector again. Far more arithmetic than
+    heads of ordinary size would do, in exchange for far fewer bytes. The small matrices that take
+    queries into the compressed space and back count among the weights.
+
+    Args:
+        layers (1): layers with attention.
+        heads (1): query heads of one layer.
+        latent_size (1): numbers in the compressed vector.
+        rope_head_size (1): numbers in the shared rotated key.
+        context (token): tokens attended to.
+        vectors_per_token (1/token): products for a token in each head, scores and values.
+        flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
+
+    Returns:
+        (FLOP), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: twice the context, twice the arithmetic; without a rotated key, that of ordinary heads
+    as large as the compressed vector.
+
+    Example:
+        >>> float(latent_attention_flop(61, 128, latent_size=512, rope_head_size=64, context=1))
+        16990208.0
+
+    Source: deepseekv2, section 2.1.2 and appendix C
+    Derivation: book/memory/rack.ipynb
+    """
+    numbers = vectors_per_token * latent_size + vectors_per_token * rope_head_size / 2
+    return flop_per_multiply_add * layers * heads * numbers * context

@@ -26,6 +26,7 @@ from tokenwall.units import (
     NonnegativeFlop,
     NonnegativeSecond,
     Positive,
+    Probability,
     Second,
     Token,
     TokenPerSecond,
@@ -112,6 +113,7 @@ def expert_time(
     peak_rate: FlopPerSecond,
     bandwidth_fraction: Fraction,
     compute_fraction: Fraction,
+    routing_agreement: Probability = 0,
     flop_per_multiply_add: Flop = 2,
 ) -> NonnegativeSecond:
     """Time of the routed experts, in one step [s].
@@ -131,6 +133,7 @@ def expert_time(
         peak_rate (FLOP/s): dense arithmetic rate of one device in the number format in use.
         bandwidth_fraction (1): share of the peak bandwidth drawn while reading weights.
         compute_fraction (1): share of the peak arithmetic rate reached.
+        routing_agreement (1): share of the further tokens that choose experts as others do.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:
@@ -150,7 +153,9 @@ def expert_time(
     Source: own derivation
     Derivation: book/memory/rack.ipynb
     """
-    touched = distinct_experts(batch, experts_per_token, experts=experts)
+    touched = distinct_experts(
+        batch, experts_per_token, experts=experts, routing_agreement=routing_agreement
+    )
     read = expert_parameters * touched * expert_bytes_per_weight
     flop = flop_per_multiply_add * expert_parameters * experts_per_token * batch
     reading = read / (bandwidth_fraction * bandwidth)
@@ -230,6 +235,7 @@ def unpacking_time(
     expert_devices: Count,
     vector_rate: FlopPerSecond,
     flop_per_weight: NonnegativeFlop,
+    routing_agreement: Probability = 0,
 ) -> NonnegativeSecond:
     """Time of the vector units to unpack and feed the weights that are read, in one step [s].
 
@@ -247,6 +253,7 @@ def unpacking_time(
         expert_devices (1): devices that split the routed experts.
         vector_rate (FLOP/s): rate of one device's vector units in 32 bits.
         flop_per_weight (FLOP): vector work to unpack and feed one weight that is read.
+        routing_agreement (1): share of the further tokens that choose experts as others do.
 
     Returns:
         (s), broadcast of the inputs.
@@ -265,7 +272,9 @@ def unpacking_time(
     Source: own derivation
     Derivation: book/memory/rack.ipynb
     """
-    touched = distinct_experts(batch, experts_per_token, experts=experts)
+    touched = distinct_experts(
+        batch, experts_per_token, experts=experts, routing_agreement=routing_agreement
+    )
     weights = dense_parameters / dense_devices + expert_parameters * touched / expert_devices
     return flop_per_weight * weights / vector_rate
 
@@ -402,6 +411,7 @@ def served_step_time(
     overhead_per_sequence: NonnegativeSecond,
     round_latency: NonnegativeSecond,
     link_fraction: Fraction,
+    routing_agreement: Probability = 0,
     flop_per_multiply_add: Flop = 2,
 ) -> Second:
     """Time of one decoding step of a served model, every part of it [s].
@@ -449,6 +459,7 @@ def served_step_time(
             a step.
         round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
+        routing_agreement (1): share of the further tokens that choose experts as others do.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:
@@ -503,6 +514,7 @@ def served_step_time(
             peak_rate=peak_rate,
             bandwidth_fraction=bandwidth_fraction,
             compute_fraction=compute_fraction,
+            routing_agreement=routing_agreement,
             flop_per_multiply_add=flop_per_multiply_add,
         )
         + cache_time(
@@ -528,6 +540,7 @@ def served_step_time(
             expert_devices=expert_devices,
             vector_rate=vector_rate,
             flop_per_weight=flop_per_weight,
+            routing_agreement=routing_agreement,
         )
         + overhead_time(
             batch,
@@ -580,6 +593,7 @@ def prompt_time(
     overhead_per_step: NonnegativeSecond,
     round_latency: NonnegativeSecond,
     link_fraction: Fraction,
+    routing_agreement: Probability = 0,
     flop_per_multiply_add: Flop = 2,
 ) -> Second:
     """Time to read the prompts of a batch, every part of it [s].
@@ -621,6 +635,7 @@ def prompt_time(
         overhead_per_step (s): time of a step that depends on neither layers nor batch.
         round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
+        routing_agreement (1): share of the further tokens that choose experts as others do.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:
@@ -672,6 +687,7 @@ def prompt_time(
         peak_rate=peak_rate,
         bandwidth_fraction=bandwidth_fraction,
         compute_fraction=compute_fraction,
+        routing_agreement=routing_agreement,
         flop_per_multiply_add=flop_per_multiply_add,
     )
     flop = tokens * context * attention_flop_per_token / replicas

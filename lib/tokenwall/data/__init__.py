@@ -88,6 +88,8 @@ _NUMBERS = (
     "input_tokens",
     "output_tokens",
     "context",
+    "kv_bits",
+    "activation_bits",
 )
 
 

@@ -1,0 +1,447 @@
+"""Name a model and a machine: tokens a second, time to the first, bytes, joules, dollars."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenwall import steps
+from tokenwall.data.facts import interval
+from tokenwall.serving import workload as load
+from tokenwall.serving.engines import Engine, default_engine, engine
+from tokenwall.serving.parts import Array, Device, Number, Shape, device_of, shape_of
+from tokenwall.serving.result import Interval, Memory, Prediction
+
+__all__ = ["decode_step_times", "predict"]
+
+# Nine of ten lie within this many spreads.
+_NINE_IN_TEN = 1.645
+_PARTS = {
+    "matrices": (steps.dense_time, "memory"),
+    "experts": (steps.expert_time, "memory"),
+    "caches": (steps.cache_time, "memory"),
+    "unpacking": (steps.unpacking_time, "compute"),
+    "exchanges": (steps.exchange_time, "network"),
+    "engine": (steps.overhead_time, "overhead"),
+}
+
+
+def predict(
+    model: Any,
+    machine: Any,
+    *,
+    devices: Any = 1,
+    batch: Any = 1,
+    input_len: Any = 512,
+    output_len: Any = 512,
+    weight_bits: Any = 16,
+    kv_bits: Any = 16,
+    activation_bits: Any = None,
+    expert_bits: Any = None,
+    tensor_parallel: Any = None,
+    expert_parallel: Any = None,
+    pipeline_parallel: Any = 1,
+    engine: str | Engine | None = None,
+    price_per_device_hour: Any = None,
+) -> Prediction:
+    """How fast a language model runs on a machine, how much it takes, and how sure that is.
+
+    A decoding step is a sum over its operators, each the longer of its memory traffic and its
+    arithmetic, plus exchanges between devices and the time of the engine; prompts are read apart.
+    The numbers of model and machine come from the tables, a few constants from the engine. All
+    numeric arguments broadcast, so that a sweep is one call.
+
+    Args:
+        model: name, key or alias of the model table, one of its rows, or a mapping with its
+            columns.
+        machine: the same of the machine table; one device of it.
+        devices: all devices.
+        batch: sequences in flight on all devices together, or None for as many as fit.
+        input_len: tokens of each prompt; while decoding they are in the cache.
+        output_len: tokens generated for each request; the step is that of their middle.
+        weight_bits: mean bits of a stored weight, scales included.
+        kv_bits: bits of a cached number.
+        activation_bits: width of the arithmetic, 4, 8, 16 or 32. By default that of the weights
+            where the engine computes in it and the machine can, else 16.
+        expert_bits: mean bits of a weight of a routed expert, where they differ from the others.
+        tensor_parallel: devices that split each matrix. By default all of a copy of the model.
+        expert_parallel: devices that split the routed experts. Where they are more than
+            `tensor_parallel`, attention runs data-parallel on as many copies as it takes.
+        pipeline_parallel: groups of layers on devices one after another. A batch is cut into as
+            many parts that follow each other.
+        engine: key or alias of an engine, "ideal" for the bound, or an `Engine`. By default what
+            most people would run on such a machine; the result names it.
+        price_per_device_hour: USD for an hour of one device, in place of the table's.
+
+    Returns:
+        A `Prediction`; its quantities are numbers, or arrays if any argument is one.
+
+    Raises:
+        ValueError: a name is unknown (the nearest are given), a number is not allowed, a sequence
+            is longer than the model allows, or a table lacks a quantity that is needed.
+
+    Example:
+        >>> fast = predict("Llama 3.1 70B", "H100 SXM", devices=8, batch=64, weight_bits=8)
+        >>> bool(fast.low("tokens_per_second") < fast.tokens_per_second), fast.fits, fast.bound
+        (True, True, 'memory')
+        >>> small = predict("Llama 3.1 70B", "RTX 4090", weight_bits=4.8)
+        >>> small.fits, round(small.shortfall_bytes / 1e9)
+        (False, 19)
+    """
+    shape, device = shape_of(model), device_of(machine)
+    constants = _engine(engine, device)
+    asked = load.workload(
+        shape,
+        device,
+        constants,
+        devices=devices,
+        batch=batch,
+        input_len=input_len,
+        output_len=output_len,
+        weight_bits=weight_bits,
+        expert_bits=expert_bits,
+        kv_bits=kv_bits,
+        activation_bits=activation_bits,
+        tensor_parallel=tensor_parallel,
+        expert_parallel=expert_parallel,
+        pipeline_parallel=pipeline_parallel,
+    )
+    together = _together(asked)
+    step_args = load.step_arguments(
+        shape, device, constants, asked, together, asked.prompt + asked.output / 2
+    )
+    step = _call(steps.served_step_time, step_args)
+    reading = _reading(shape, device, constants, asked, asked.batch / asked.copies)
+    first = _reading(shape, device, constants, asked, 1.0)
+    rate = steps.lifetime_token_rate(
+        asked.batch, asked.output, step_time=step, prefill_time=reading
+    )
+    memory = _memory(shape, device, asked)
+    fits, shortfall = _fits(memory, asked)
+    watts = _watts(device, asked)
+    rent = _rent(device, asked, price_per_device_hour)
+    spread = constants.served_spread if batch is None else constants.decode_spread
+    return Prediction(
+        tokens_per_second=rate,
+        tokens_per_second_per_user=1 / step,
+        decode_tokens_per_second=asked.batch / step,
+        time_per_output_token=step,
+        time_to_first_token=first,
+        batch_time=reading + asked.output * step,
+        memory_bytes=memory,
+        fits=fits,
+        bound=_bound(step_args, step, reading, first, asked, fits),
+        joules_per_token=None if watts is None else watts[1] / rate,
+        dollars_per_million_tokens=None if rent is None else 1e6 * rent[1] / rate,
+        batch=asked.batch,
+        model=shape.name,
+        machine=device.name,
+        engine=constants.name,
+        intervals=_intervals(constants, spread, rate, step, first, reading, asked, watts, rent),
+        shortfall_bytes=shortfall,
+        advice=_advice(shape, device, asked, memory, shortfall),
+        _explain=functools.partial(_explain, shape, device, constants, asked, step_args),
+    )
+
+
+def _engine(given: str | Engine | None, device: Device) -> Engine:
+    return engine(default_engine(device.category, device.vendor) if given is None else given)
+
+
+def _together(asked: load.Workload) -> Number:
+    """Sequences that pass a group of devices together: pipelined batches go in parts."""
+    return (
+        np.maximum(1.0, asked.batch / asked.copies / asked.stages)
+        if np.any(asked.stages > 1)
+        else asked.batch / asked.copies
+    )
+
+
+def _call(equation: Any, arguments: dict[str, Number]) -> Number:
+    return equation.numpy(*[arguments[name] for name in equation.parameters])
+
+
+def _reading(
+    shape: Shape, device: Device, constants: Engine, asked: load.Workload, batch: Number
+) -> Number:
+    """Time to read the prompts of a group's batch; its stages work on different prompts."""
+    parts = load.prompt_arguments(shape, device, constants, asked, batch)
+    time = _call(steps.prompt_time, parts)
+    return np.where(asked.prompt > 0, time / load.stages_at_once(asked, batch), 0.0)[()]
+
+
+def _memory(shape: Shape, device: Device, asked: load.Workload) -> Memory:
+    one = asked.batch / asked.copies
+    full = load.cache_bytes_of(shape, asked, asked.prompt + asked.output)
+    return Memory(
+        weights=load.weight_bytes_of(shape, asked) * asked.copies,
+        cache=full * asked.batch,
+        activations=load.activation_bytes_of(shape, asked, one) * asked.copies,
+        capacity=device.capacity * asked.devices,
+    )
+
+
+def _fits(memory: Memory, asked: load.Workload) -> tuple[Any, Number]:
+    over = np.maximum(np.nan_to_num(memory.total - memory.capacity, nan=0.0), 0.0)
+    fits = over == 0
+    return (bool(fits) if np.ndim(fits) == 0 else fits), over
+
+
+def _advice(
+    shape: Shape, device: Device, asked: load.Workload, memory: Memory, shortfall: Number
+) -> str:
+    if np.ndim(shortfall) or not shortfall:
+        return ""
+    needed = math.ceil(float(memory.total) / device.capacity)
+    words = [f"{needed} devices instead of {float(asked.devices):g}"]
+    left = float(memory.capacity - memory.cache - memory.activations)
+    bits = 8 * left / float(memory.weights / asked.weight_bits * 8) if left > 0 else 0.0
+    if bits >= 2:
+        words.append(f"weights of {bits:.1f} bits")
+    room = float(memory.capacity - memory.weights - memory.activations)
+    if room > 0 and float(asked.batch) > 1:
+        batch = math.floor(room / float(memory.cache) * float(asked.batch))
+        if batch >= 1:
+            words.append(f"a batch of {batch}")
+    return f"{float(shortfall):.4g} B too many; would fit: " + ", or ".join(words)
+
+
+def _watts(device: Device, asked: load.Workload) -> tuple[Number, Number, Number] | None:
+    if math.isnan(device.tdp):
+        return None
+    shares = _power_shares()
+    rated = device.tdp * asked.devices
+    return rated * shares[0], rated * shares[1], rated * shares[2]
+
+
+@functools.cache
+def _power_shares() -> tuple[float, float, float]:
+    middle, low, high = interval("decoding-accelerator", "power_share")
+    return low, middle, high
+
+
+def _rent(device: Device, asked: load.Workload, price: Any) -> tuple[Number, Number, Number] | None:
+    if price is not None:
+        own = load._checked("price_per_device_hour", price, 0, math.inf) / 3600 * asked.devices
+        return own, own, own
+    if math.isnan(device.rent):
+        return None
+    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))  # type: ignore[return-value]
+
+
+def _intervals(
+    constants: Engine,
+    spread: float,
+    rate: Number,
+    step: Number,
+    first: Number,
+    reading: Number,
+    asked: load.Workload,
+    watts: Any,
+    rent: Any,
+) -> dict[str, Interval]:
+    """Low and high: step and prompt err apart, a rate errs as their mixture."""
+    life = asked.output * step
+    share = life / (life + reading)
+    mixed = np.sqrt((share * spread) ** 2 + ((1 - share) * constants.prompt_spread) ** 2)
+    made = {
+        "tokens_per_second": _around(rate, mixed),
+        "tokens_per_second_per_user": _around(1 / step, spread),
+        "decode_tokens_per_second": _around(asked.batch / step, spread),
+        "time_per_output_token": _around(step, spread),
+        "time_to_first_token": _around(first, constants.prompt_spread),
+        "batch_time": _around(reading + life, mixed),
+    }
+    rates = made["tokens_per_second"]
+    if watts is not None:
+        made["joules_per_token"] = Interval(watts[0] / rates.high, watts[2] / rates.low)
+    if rent is not None:
+        made["dollars_per_million_tokens"] = Interval(
+            1e6 * rent[0] / rates.high, 1e6 * rent[2] / rates.low
+        )
+    return made
+
+
+def _around(value: Number, spread: Number) -> Interval:
+    factor = np.exp(_NINE_IN_TEN * spread)
+    return Interval(value / factor, value * factor)
+
+
+def _sides(name: str, arguments: dict[str, Number]) -> tuple[Number, Number]:
+    """Time of a part, and the same with arithmetic that takes no time."""
+    equation = _PARTS[name][0]
+    whole = _call(equation, arguments)
+    free = {**arguments, "peak_rate": np.inf, "attention_rate": np.inf}
+    return whole, _call(equation, free)
+
+
+def _limits(arguments: dict[str, Number]) -> dict[str, tuple[Number, Any]]:
+    """Seconds of each part and what limits it."""
+    found: dict[str, tuple[Number, Any]] = {}
+    for name, (equation, kind) in _PARTS.items():
+        if kind != "memory":
+            found[name] = (_call(equation, arguments), kind)
+            continue
+        whole, memory = _sides(name, arguments)
+        found[name] = (whole, np.where(memory < whole, "compute", "memory")[()])
+    return found
+
+
+def _bound(
+    arguments: dict[str, Number],
+    step: Number,
+    reading: Number,
+    first: Number,
+    asked: load.Workload,
+    fits: Any,
+) -> Any:
+    totals = {kind: 0.0 * step for kind in ("memory", "compute", "network", "overhead")}
+    for seconds, limit in _limits(arguments).values():
+        for kind in totals:
+            totals[kind] = totals[kind] + np.where(limit == kind, seconds, 0.0) * asked.output
+    totals["compute"] = totals["compute"] + reading
+    names = np.array(list(totals))
+    stacked = np.stack(np.broadcast_arrays(*totals.values()))
+    answer = np.where(fits, names[np.argmax(stacked, axis=0)], "capacity")
+    return str(answer) if np.ndim(answer) == 0 else answer
+
+
+def _explain(
+    shape: Shape,
+    device: Device,
+    constants: Engine,
+    asked: load.Workload,
+    arguments: dict[str, Number],
+) -> pd.DataFrame:
+    if not load.scalars({**arguments, "devices": asked.devices, "output": asked.output}):
+        raise ValueError("explain takes one request; this prediction holds arrays")
+    rows = []
+    whole = _call(steps.served_step_time, arguments)
+    for name, (seconds, limit) in _limits(arguments).items():
+        rows.append(("decoding step", name, float(seconds), float(seconds / whole), str(limit)))
+    if asked.prompt > 0:
+        rows += _explain_prompt(shape, device, constants, asked)
+    return pd.DataFrame(rows, columns=["phase", "part", "seconds", "share", "limit"])
+
+
+def _explain_prompt(
+    shape: Shape, device: Device, constants: Engine, asked: load.Workload
+) -> list[tuple[Any, ...]]:
+    parts = load.prompt_arguments(shape, device, constants, asked, 1.0)
+    whole = float(_call(steps.prompt_time, parts))
+    tokens = {**parts, "batch": parts["batch"] * parts["prompt_length"]}
+    rows = []
+    for name in ("matrices", "experts"):
+        seconds, memory = _sides(name, tokens)
+        limit = "memory" if memory >= seconds else "compute"
+        rows.append(("prompt", name, float(seconds), float(seconds) / whole, limit))
+    links = float(_call(steps.exchange_time, parts))
+    own = constants.overhead_per_layer * shape.layers + constants.overhead_per_step
+    attention = whole - sum(row[2] for row in rows) - links - own
+    rows.append(("prompt", "attention", attention, attention / whole, "compute"))
+    rows.append(("prompt", "exchanges", links, links / whole, "network"))
+    rows.append(("prompt", "engine", own, own / whole, "overhead"))
+    return rows
+
+
+def decode_step_times(
+    model: Any,
+    machine: Any,
+    batch: Any,
+    context: Any,
+    *,
+    devices: int = 1,
+    weight_bits: float = 16,
+    kv_bits: float = 16,
+    engine: str | Engine | None = None,
+    block: int = 16384,
+    threads: int = 2,
+) -> Array:
+    """Time of one decoding step for arrays of batches and contexts, all operators, fast [s].
+
+    The same equation as in `predict` without its checks of each point, in blocks that stay in the
+    processor's cache, on several threads.
+
+    Args:
+        model: as in `predict`.
+        machine: as in `predict`.
+        batch: sequences in flight.
+        context: tokens in each cache.
+        devices: devices that split each matrix.
+        weight_bits: mean bits of a stored weight.
+        kv_bits: bits of a cached number.
+        engine: as in `predict`.
+        block: points of one block.
+        threads: blocks at a time.
+
+    Returns:
+        Seconds, broadcast of batch and context.
+
+    Raises:
+        ValueError: a name is unknown or a number is not allowed.
+
+    Example:
+        >>> import numpy as np
+        >>> times = decode_step_times("Llama 3.1 8B", "H100 SXM", np.array([1, 64]), 1024)
+        >>> bool(times[0] < times[1] < 64 * times[0])
+        True
+    """
+    shape, device = shape_of(model), device_of(machine)
+    constants = _engine(engine, device)
+    asked = load.workload(
+        shape,
+        device,
+        constants,
+        devices=devices,
+        batch=1,
+        input_len=0,
+        output_len=1,
+        weight_bits=weight_bits,
+        expert_bits=None,
+        kv_bits=kv_bits,
+        activation_bits=None,
+        tensor_parallel=devices,
+        expert_parallel=None,
+        pipeline_parallel=1,
+    )
+    batches, contexts = np.broadcast_arrays(
+        np.asarray(load._checked("batch", batch, 1e-9, math.inf), dtype=float),
+        np.asarray(load._checked("context", context, 0, shape.context_limit), dtype=float),
+    )
+    return _blocks(shape, device, constants, asked, batches, contexts, block, threads)
+
+
+def _blocks(
+    shape: Shape,
+    device: Device,
+    constants: Engine,
+    asked: load.Workload,
+    batches: Array,
+    contexts: Array,
+    block: int,
+    threads: int,
+) -> Array:
+    from concurrent.futures import ThreadPoolExecutor
+
+    flat_batches, flat_contexts = batches.ravel(), contexts.ravel()
+    times = np.empty(flat_batches.size)
+
+    def fill(start: int) -> None:
+        part = slice(start, start + block)
+        arguments = load.step_arguments(
+            shape, device, constants, asked, flat_batches[part], flat_contexts[part]
+        )
+        times[part] = _call(steps.served_step_time, arguments)
+
+    starts = range(0, times.size, block)
+    if threads == 1 or len(starts) == 1:
+        for start in starts:
+            fill(start)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, starts))
+    return times.reshape(batches.shape)

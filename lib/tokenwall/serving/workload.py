@@ -1,0 +1,380 @@
+"""A request to predict, checked and laid out over devices; and the arguments of its equations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenwall import roofline
+from tokenwall.serving.engines import Engine, computes_in_weights
+from tokenwall.serving.parts import Array, Device, Number, Shape
+
+__all__ = [
+    "Workload",
+    "largest_batch",
+    "prompt_arguments",
+    "stages_at_once",
+    "step_arguments",
+    "workload",
+]
+
+_WIDTHS = (4.0, 8.0, 16.0, 32.0)
+# Numbers that cross a link and lie in buffers have 16 bits.
+_BYTES = 2.0
+# Engines cut long prompts into blocks; the activations of one block are alive at a time.
+_BLOCK = 8192.0
+# Shortest block into which engines cut a prompt to keep several groups of layers busy.
+_CHUNK = 512.0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is to be predicted, in numbers or arrays that broadcast.
+
+    Attributes:
+        batch: sequences in flight on all devices together [1].
+        prompt: tokens of each prompt [token].
+        output: tokens generated for each request [token].
+        weight_bits: mean bits of a weight outside routed experts [bit].
+        expert_bits: mean bits of a weight of a routed expert [bit].
+        kv_bits: bits of a cached number [bit].
+        activation_bits: bits that arithmetic uses [bit].
+        devices: all devices [1].
+        tensor: devices that split each matrix [1].
+        expert: devices that split the routed experts [1].
+        stages: groups of layers on devices one after another [1].
+    """
+
+    batch: Number
+    prompt: Number
+    output: Number
+    weight_bits: Number
+    expert_bits: Number
+    kv_bits: Number
+    activation_bits: Number
+    devices: Number
+    tensor: Number
+    expert: Number
+    stages: Number
+
+    @property
+    def attention_copies(self) -> Number:
+        """Copies of attention in a group, each with a part of the batch [1]."""
+        return np.maximum(1.0, self.expert / self.tensor)
+
+    @property
+    def group(self) -> Number:
+        """Devices that hold one copy of the model [1]."""
+        return np.maximum(self.tensor, self.expert) * self.stages
+
+    @property
+    def copies(self) -> Number:
+        """Copies of the whole model, each with a part of the batch [1]."""
+        return self.devices / self.group
+
+
+def _checked(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> Number:
+    try:
+        values = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; it must be a number or numbers") from None
+    bad = ~np.isfinite(values) | (values < low) | (values > high)
+    if whole:
+        bad |= values != np.floor(values)
+    if bad.any():
+        kind = "a whole number" if whole else "a number"
+        end = "" if math.isinf(high) else f" and at most {high:g}"
+        raise ValueError(
+            f"{name} is {values[bad].flat[0]:g}; it must be {kind} of at least {low:g}{end}"
+        )
+    return values[()]
+
+
+def _bits(name: str, value: Any) -> Number:
+    values = _checked(name, value, 1.0, 32.0)
+    odd = (values > 17) & (values < 32)
+    if np.any(odd):
+        raise ValueError(
+            f"{name} is {np.asarray(values)[odd].flat[0]:g}; formats have 1 to 16 bits, a little "
+            "more with scales, or 32"
+        )
+    return values
+
+
+def _widths(value: Any) -> Number:
+    values = _checked("activation_bits", value, 4.0, 32.0)
+    if not np.isin(values, _WIDTHS).all():
+        odd = np.asarray(values)[~np.isin(values, _WIDTHS)].flat[0]
+        raise ValueError(f"activation_bits is {odd:g}; it must be 4, 8, 16 or 32")
+    return values
+
+
+def workload(
+    shape: Shape,
+    device: Device,
+    engine: Engine,
+    *,
+    devices: Any,
+    batch: Any,
+    input_len: Any,
+    output_len: Any,
+    weight_bits: Any,
+    expert_bits: Any,
+    kv_bits: Any,
+    activation_bits: Any,
+    tensor_parallel: Any,
+    expert_parallel: Any,
+    pipeline_parallel: Any,
+) -> Workload:
+    """A request, checked; see `tokenwall.predict` for the arguments.
+
+    Raises:
+        ValueError: a number is not allowed, the devices do not divide into groups, or a sequence
+            is longer than the model allows.
+    """
+    count = _checked("devices", devices, 1, math.inf, whole=True)
+    stages = _checked("pipeline_parallel", pipeline_parallel, 1, shape.layers, whole=True)
+    weight = _bits("weight_bits", weight_bits)
+    experts = weight if expert_bits is None else _bits("expert_bits", expert_bits)
+    prompt = _checked("input_len", input_len, 0, math.inf)
+    output = _checked("output_len", output_len, 1, math.inf)
+    if np.any(prompt + output > shape.context_limit):
+        longest = float(np.max(prompt + output))
+        raise ValueError(
+            f"input_len and output_len make {longest:g} tokens; {shape.name} allows "
+            f"{shape.context_limit:g}"
+        )
+    if activation_bits is None:
+        narrow = experts if shape.mixture else weight
+        width = device.rate(narrow)[1] if computes_in_weights(engine.name) else 16.0
+    else:
+        width = _widths(activation_bits)
+    tensor, expert = _split(shape, count, stages, tensor_parallel, expert_parallel)
+    asked = Workload(
+        batch=1.0,
+        prompt=prompt,
+        output=output,
+        weight_bits=weight,
+        expert_bits=experts,
+        kv_bits=_bits("kv_bits", kv_bits),
+        activation_bits=width,
+        devices=count,
+        tensor=tensor,
+        expert=expert,
+        stages=stages,
+    )
+    whole = asked.devices / asked.group
+    if np.any(whole != np.floor(whole)) or np.any(whole < 1):
+        raise ValueError(
+            f"devices is {np.max(count):g}; it must be a multiple of the "
+            f"{np.max(asked.group):g} that hold one copy of the model"
+        )
+    if batch is None:
+        number = largest_batch(shape, device, engine, asked)
+    else:
+        number = _checked("batch", batch, 0, math.inf)
+        if np.any(number == 0):
+            raise ValueError("batch is 0; it must be a number above 0, or None for what fits")
+    return Workload(**{**asked.__dict__, "batch": number})
+
+
+def _split(shape: Shape, count: Number, stages: Number, tensor: Any, expert: Any) -> Any:
+    if expert is not None and not shape.mixture:
+        raise ValueError(f"expert_parallel is {expert!r}; {shape.name} has no routed experts")
+    given = None if expert is None else _checked("expert_parallel", expert, 1, 1e6, whole=True)
+    if tensor is None:
+        split = count / stages if given is None else np.maximum(1.0, count / stages / given)
+        split = np.floor(split)
+    else:
+        split = _checked("tensor_parallel", tensor, 1, 1e6, whole=True)
+    return split, split if given is None else np.maximum(split, given)
+
+
+def weight_bytes_of(shape: Shape, asked: Workload) -> Number:
+    """Weights that one copy of the model fills, copies of attention counted [B]."""
+    routed = shape.routed * asked.expert_bits / 8
+    rest = (shape.parameters - shape.routed) * asked.weight_bits / 8
+    return routed + rest * asked.attention_copies
+
+
+def cache_bytes_of(shape: Shape, asked: Workload, context: Number) -> Number:
+    """Cache of one sequence on all devices that hold it, copies of key-value heads counted [B]."""
+    held = shape.attended(context) * shape.cached_values * asked.kv_bits / 8
+    return held * asked.tensor / np.minimum(asked.tensor, shape.kv_heads)
+
+
+def activation_bytes_of(shape: Shape, asked: Workload, batch: Number) -> Number:
+    """Activations of the largest block of tokens in flight on one copy of the model [B]."""
+    block = np.maximum(np.minimum(batch * np.maximum(asked.prompt, 1.0), _BLOCK), batch)
+    width = 2 * shape.hidden * asked.tensor + 2 * shape.feedforward
+    return _BYTES * (block * width + batch * shape.vocabulary)
+
+
+def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload) -> Number:
+    """Sequences of full length that fit on all devices together [1].
+
+    Args:
+        shape: the model.
+        device: one device.
+        engine: how much of the memory it fills.
+        asked: the rest of the request.
+
+    Raises:
+        ValueError: the table has no capacity for the machine, or not one sequence fits.
+    """
+    if math.isnan(device.capacity):
+        raise ValueError(f"{device.name} has no memory_capacity in its table; state a batch")
+    usable = engine.memory_fraction * device.capacity * asked.group
+    free = usable - weight_bytes_of(shape, asked)
+    full = cache_bytes_of(shape, asked, asked.prompt + asked.output)
+    # The activations of a block depend on the batch only where prompts are short.
+    first = np.maximum(np.floor((free - activation_bytes_of(shape, asked, _BLOCK)) / full), 0.0)
+    spare = free - activation_bytes_of(shape, asked, np.maximum(first, 1.0))
+    fitting = np.floor(spare / full)
+    if np.any(fitting < 1):
+        raise ValueError(
+            f"no sequence fits: {shape.name} leaves {float(np.min(spare)):.3g} B of "
+            f"{float(np.max(usable)):.3g} B for caches of {float(np.max(full)):.3g} B"
+        )
+    return fitting * asked.copies
+
+
+def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> dict[str, Number]:
+    rate, unit = device.rate(asked.activation_bits)
+    ones = np.ones(np.shape(unit))
+    factor = np.where(unit == 8, engine.eight_bit_factor, ones)
+    factor = np.where(unit == 4, engine.four_bit_factor, factor)[()]
+    return {
+        "dense_parameters": shape.dense,
+        "expert_parameters": shape.expert,
+        "experts": shape.experts,
+        "experts_per_token": shape.experts_per_token,
+        "bytes_per_weight": asked.weight_bits / 8,
+        "expert_bytes_per_weight": asked.expert_bits / 8,
+        "layers": shape.layers,
+        "dense_devices": asked.tensor,
+        "expert_devices": np.maximum(asked.tensor, asked.expert),
+        "replicas": asked.attention_copies,
+        "sharing_devices": np.maximum(asked.tensor, asked.expert),
+        "bandwidth": device.bandwidth,
+        "peak_rate": rate * factor,
+        "attention_rate": device.rates[16],
+        "link_bandwidth": device.link_bandwidth,
+        "bandwidth_fraction": engine.bandwidth_fraction,
+        "overhead_per_layer": engine.overhead_per_layer,
+        "overhead_per_step": engine.overhead_per_step,
+        "round_latency": engine.round_latency,
+        "link_fraction": engine.link_fraction,
+        "routing_agreement": engine.routing_agreement,
+        "exchanges_per_layer": 2.0,
+        "flop_per_multiply_add": 2.0,
+    }
+
+
+def _message(shape: Shape, asked: Workload, tokens: Number) -> Number:
+    """Bytes that a device exchanges in a layer for some tokens of its own copy of attention.
+
+    Devices that split matrices add up whole vectors. Devices that hold different experts send each
+    token to those it needs and get it back, which is half of what adding up would send.
+    """
+    apart = np.minimum(shape.experts_per_token, asked.expert) / 2
+    times = np.where(asked.attention_copies > 1, apart, 1.0)
+    return tokens / asked.attention_copies * shape.hidden * _BYTES * times
+
+
+def step_arguments(
+    shape: Shape, device: Device, engine: Engine, asked: Workload, batch: Number, context: Number
+) -> dict[str, Number]:
+    """Arguments of `served_step_time` for one group of devices.
+
+    Args:
+        shape: the model.
+        device: one device.
+        engine: its constants.
+        asked: the request.
+        batch: sequences that pass a group together.
+        context: mean tokens in their caches.
+    """
+    return {
+        **_shared(shape, device, engine, asked),
+        "batch": batch,
+        "context": shape.attended(np.maximum(context, 1e-9)),
+        "cache_bytes_per_token": shape.cached_values * asked.kv_bits / 8,
+        "attention_flop_per_token": shape.decode_flop,
+        "message_bytes": _message(shape, asked, batch),
+        "cache_devices": np.minimum(asked.tensor, shape.kv_heads),
+        "vector_rate": device.vector_rate,
+        "cache_fraction": engine.cache_fraction,
+        "compute_fraction": engine.compute_fraction,
+        "attention_fraction": engine.attention_fraction,
+        "flop_per_weight": engine.flop_per_weight,
+        "overhead_per_sequence": engine.overhead_per_sequence,
+    }
+
+
+def prompt_arguments(
+    shape: Shape,
+    device: Device,
+    engine: Engine,
+    asked: Workload,
+    batch: Number,
+    *,
+    past: Number = 0.0,
+) -> dict[str, Number]:
+    """Arguments of `prompt_time` for one group of devices.
+
+    Args:
+        shape: the model.
+        device: one device.
+        engine: its constants.
+        asked: the request.
+        batch: prompts that are read together.
+        past: tokens in the caches before the prompts.
+    """
+    length = np.maximum(asked.prompt, 1.0)
+    return {
+        **_shared(shape, device, engine, asked),
+        "dense_parameters": shape.dense - shape.head,
+        "batch": batch,
+        "prompt_length": length,
+        "context": shape.attended(past + length / 2),
+        "attention_flop_per_token": shape.prompt_flop,
+        "message_bytes": _message(shape, asked, batch * length),
+        "compute_fraction": engine.prompt_fraction,
+        "attention_fraction": engine.prompt_attention_fraction,
+    }
+
+
+def stages_at_once(asked: Workload, batch: Number) -> Number:
+    """Groups of layers that work at once while prompts are read, in blocks that follow each other.
+
+    Args:
+        asked: the request.
+        batch: prompts that are read together.
+    """
+    blocks = np.maximum(1.0, batch * asked.prompt / _CHUNK)
+    return np.minimum(asked.stages, blocks)
+
+
+def weight_total(shape: Shape, bits: Number) -> Number:
+    """Bytes of all weights in one width [B].
+
+    Args:
+        shape: the model.
+        bits: of every weight.
+    """
+    return roofline.weight_bytes(shape.parameters, np.asarray(bits) / 8)
+
+
+def scalars(values: Mapping[str, Number]) -> bool:
+    """Whether no argument is an array."""
+    return all(np.ndim(value) == 0 for value in values.values())
+
+
+def as_array(values: Number) -> Array:
+    """Numbers as an array of at least one dimension."""
+    return np.atleast_1d(np.asarray(values, dtype=float))
