@@ -4,7 +4,7 @@
 constants of an engine. How near it comes to published measurements is shown in the book.
 """
 
-from tokenwall.serving.engines import Engine, engine, engines, stacks
+from tokenwall.serving.engines import Engine, engine, engine_table, stacks
 from tokenwall.serving.parts import Device, Shape, device_of, shape_of
 from tokenwall.serving.predict import decode_step_times, predict
 from tokenwall.serving.result import Interval, Memory, Prediction
@@ -19,7 +19,7 @@ __all__ = [
     "decode_step_times",
     "device_of",
     "engine",
-    "engines",
+    "engine_table",
     "predict",
     "shape_of",
     "stacks",

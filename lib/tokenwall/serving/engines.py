@@ -22,7 +22,7 @@ __all__ = [
     "Engine",
     "default_engine",
     "engine",
-    "engines",
+    "engine_table",
     "forget",
     "stack_of",
     "stacks",
@@ -50,6 +50,7 @@ class Engine:
         round_latency: time of one round of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
         routing_agreement: share of the further tokens that choose experts as others do [1].
+        exposed_fraction: share of the exchanges that nothing else hides [1].
         memory_fraction: share of a device's memory that weights and caches may fill [1].
         decode_spread: spread of the logarithm of measured over predicted step times [1].
         prompt_spread: the same of the time to read prompts [1].
@@ -72,6 +73,7 @@ class Engine:
     round_latency: float = 0.0
     link_fraction: float = 1.0
     routing_agreement: float = 1.0
+    exposed_fraction: float = 0.0
     memory_fraction: float = 1.0
     decode_spread: float = 0.0
     prompt_spread: float = 0.0
@@ -87,11 +89,11 @@ def _rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def engines() -> pd.DataFrame:
+def engine_table() -> pd.DataFrame:
     """Constants as stored: one number a row, with standard error and what it was fitted on.
 
     Example:
-        >>> table = engines().set_index(["key", "quantity"])
+        >>> table = engine_table().set_index(["key", "quantity"])
         >>> bool(0 < table.loc[("gpt-fast", "bandwidth_fraction"), "value"] <= 1)
         True
     """
@@ -115,7 +117,7 @@ def stacks() -> pd.DataFrame:
 
     Columns: `key`, `family`, `engine` and `source` of the measurements (empty for any), `models`
     (keys that the row is restricted to), `defaults` (categories of machines), `aliases`,
-    `activations` ("as weights" where the engine computes in the width of the weights).
+    `activations` (see `arithmetic_of`).
     """
     return pd.DataFrame(_rows("stacks"))
 
@@ -194,17 +196,21 @@ def default_engine(category: str, vendor: str = "") -> str:
     return "any"
 
 
-def computes_in_weights(name: str) -> bool:
-    """Whether an engine computes in the width of the weights where the machine can.
+def arithmetic_of(name: str) -> str:
+    """In which width an engine computes: "as weights", "integers" of 8 bits, or "16".
 
     Args:
         name: key of the engine.
     """
-    found = stacks().query("key == @name")["activations"]
-    return bool((found == "as weights").any()) or name in ("any", "ideal")
+    return _arithmetic().get(name, "as weights")
+
+
+@functools.cache
+def _arithmetic() -> dict[str, str]:
+    return dict(zip(stacks()["key"], stacks()["activations"], strict=True))
 
 
 def forget() -> None:
     """Drop what was read, so that changed tables are read again."""
-    for cached in (_stored, _names, stacks):
+    for cached in (_stored, _names, stacks, _arithmetic):
         cached.cache_clear()

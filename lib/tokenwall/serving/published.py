@@ -106,7 +106,7 @@ def _case(row: Any) -> Case | str:
     layout = _layout(row, quantity, shape, device, bits)
     if isinstance(layout, str):
         return layout
-    asked = _request(row, quantity, bits, layout)
+    asked = _request(row, device, stack, bits, layout)
     if quantity == "served":
         try:
             full = load.largest_batch(shape, device, _memory_only(), asked)
@@ -214,14 +214,17 @@ def _smallest_group(
     return "does not fit as described"
 
 
-def _request(row: Any, quantity: str, bits: float, layout: dict[str, float]) -> load.Workload:
-    kv = 16.0 if math.isnan(row.kv_bits) else row.kv_bits
-    eight = bits <= 8.5 and row.engine == "TensorRT-LLM" and "gpt-oss" not in row.model
-    if math.isnan(row.kv_bits) and eight:
-        kv = 8.0  # quantised checkpoints of this engine keep their cache in eight bits
-    width = 16.0 if math.isnan(row.activation_bits) else row.activation_bits
-    if math.isnan(row.activation_bits) and quantity == "served":
-        width = max(4.0, 8.0 if 4 < bits <= 8.5 else 16.0 if bits > 8.5 else 4.0)
+def _request(
+    row: Any, device: Device, stack: str, bits: float, layout: dict[str, float]
+) -> load.Workload:
+    kv = row.kv_bits
+    if math.isnan(kv):
+        # Quantised checkpoints of this engine keep their caches in eight bits; gpt-oss is none.
+        eight = row.engine == "TensorRT-LLM" and bits <= 8.5 and "gpt-oss" not in row.model
+        kv = 8.0 if eight else 16.0
+    width = row.activation_bits
+    if math.isnan(width) or stack.startswith("llama.cpp"):
+        width = float(load.arithmetic_bits(device, stack, bits))
     batch = 1.0 if math.isnan(row.batch) else row.batch
     if row.metric == "decode_rate_per_device":
         batch *= layout["devices"]
@@ -322,6 +325,8 @@ class Batch:
         prompt_args["peak_rate"] = self.prompt["peak_rate"] * factor
         prompt_args["compute_fraction"] = open_["prompt_fraction"]
         prompt_args["attention_fraction"] = open_["prompt_attention_fraction"]
+        for args in (step_args, prompt_args):
+            args["exchanges_per_layer"] = 2.0 * open_["exposed_fraction"]
         step = _call(steps.served_step_time, step_args)
         prompt = _call(steps.prompt_time, prompt_args) / self.at_once
         prompt_of_batch = np.where(self.prompt["prompt_length"] > 1, prompt, 0.0)
@@ -349,6 +354,7 @@ _OPEN = (
     "round_latency",
     "link_fraction",
     "routing_agreement",
+    "exposed_fraction",
 )
 
 

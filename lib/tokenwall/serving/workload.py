@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from tokenwall import roofline
-from tokenwall.serving.engines import Engine, computes_in_weights
+from tokenwall.serving.engines import Engine, arithmetic_of
 from tokenwall.serving.parts import Array, Device, Number, Shape
 
 __all__ = [
     "Workload",
+    "arithmetic_bits",
     "largest_batch",
     "prompt_arguments",
     "stages_at_once",
@@ -149,8 +150,7 @@ def workload(
             f"{shape.context_limit:g}"
         )
     if activation_bits is None:
-        narrow = experts if shape.mixture else weight
-        width = device.rate(narrow)[1] if computes_in_weights(engine.name) else 16.0
+        width = arithmetic_bits(device, engine.name, experts if shape.mixture else weight)
     else:
         width = _widths(activation_bits)
     tensor, expert = _split(shape, count, stages, tensor_parallel, expert_parallel)
@@ -180,6 +180,22 @@ def workload(
         if np.any(number == 0):
             raise ValueError("batch is 0; it must be a number above 0, or None for what fits")
     return Workload(**{**asked.__dict__, "batch": number})
+
+
+def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
+    """Width in which an engine multiplies weights of some bits on a device [bit].
+
+    Args:
+        device: the device.
+        engine: key of the engine.
+        bits: of the weights.
+    """
+    kind = arithmetic_of(engine)
+    if kind == "as weights":
+        return device.rate(np.minimum(bits, 16.0))[1]
+    if kind == "integers":
+        return np.where(np.asarray(bits) < 12, 8.0, 16.0)[()]
+    return np.full(np.shape(bits), 16.0)[()]
 
 
 def _split(shape: Shape, count: Number, stages: Number, tensor: Any, expert: Any) -> Any:
@@ -270,7 +286,7 @@ def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> di
         "round_latency": engine.round_latency,
         "link_fraction": engine.link_fraction,
         "routing_agreement": engine.routing_agreement,
-        "exchanges_per_layer": 2.0,
+        "exchanges_per_layer": 2.0 * engine.exposed_fraction,
         "flop_per_multiply_add": 2.0,
     }
 
