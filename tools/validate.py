@@ -33,7 +33,8 @@ def print_bars(bars: list[validation.Bar]) -> None:
     for bar in bars:
         bound = "none" if bar.bound == 0 else f"< {bar.bound:.3g}"
         verdict = "met" if bar.met else "no rows" if bar.rows == 0 else "MISSED"
-        print(f"{bar.name:46} {figure(bar):>8} {bound:>8}  {verdict:8} {bar.rows:5d}  {bar.measure}")
+        start = f"{bar.name:46} {figure(bar):>8} {bound:>8}  {verdict:8}"
+        print(f"{start} {bar.rows:5d}  {bar.measure}")
         if bar.note:
             print(f"{'':46} {bar.note}")
 
