@@ -165,8 +165,10 @@ def _bound_bars(frame: pd.DataFrame) -> list[Bar]:
 def _point_bars() -> list[Bar]:
     points = point_table()
     decode = points[points["quantity"].eq("decode_step_time")]
-    best = peer_table()["decode"].drop(["this book", "this book, left out"]).min()
-    note = f"best peer {best:.1%}"
+    others = peer_table().drop(["this book", "this book, left out"])
+    # Of those that answer all of them.
+    best = others[others["points"].eq(len(points))]["decode"]
+    note = f"best peer {best.min():.1%} ({best.idxmin()})"
     return [
         Bar(
             name,

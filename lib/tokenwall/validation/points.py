@@ -103,7 +103,7 @@ def peer_table(frame: pd.DataFrame | None = None) -> pd.DataFrame:
         frame: our rows; all by default.
 
     Returns:
-        By peer, ours last twice (fitted, left out): points (of 22), decode and prefill (mean
+        By peer and setting, ours last twice (fitted, left out): points (of 22), decode and prefill (mean
         absolute errors on the points that it answers), rows (published measurements that it
         answers), share (of all published measurements), theirs and ours (median absolute error on
         the rows that both answer, ours from constants that never saw the row).
@@ -113,12 +113,12 @@ def peer_table(frame: pd.DataFrame | None = None) -> pd.DataFrame:
     total = len(data.measurements())
     ours = every["unseen"] / every["measured"] - 1
     made = []
-    for name, group in found.groupby("peer"):
+    for (name, setting), group in found.groupby(["peer", "setting"]):
         point = group["id"].isin(peers.points().index)
         common = group[~point & group["id"].isin(every.index)]
         made.append(
             {
-                "peer": name,
+                "peer": f"{name}, {setting}",
                 **_on_points(group[point].set_index("id")["error"]),
                 "rows": int((~point).sum()),
                 "share": float((~point).sum()) / total,
