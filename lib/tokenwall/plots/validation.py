@@ -19,10 +19,12 @@ from tokenwall.serving import engines
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from tokenwall.plots.claims import Reference
 
 REGIMES = {
     "single": "one user",
@@ -58,16 +60,13 @@ def scatter_figure(frame: pd.DataFrame, *, narrow: bool = False) -> Figure:
     fig, axes = style.figure(narrow, figsize=(3.6, 13.2) if narrow else (7.2, 7.2), **shape)
     for ax, (regime, name) in zip(np.ravel(axes), REGIMES.items(), strict=True):
         some = frame[frame["regime"].eq(regime)]
-        ends = np.array([some[["measured", "unseen", "ideal"]].min().min(), some["measured"].max()])
-        ends = ends * [0.5, 2]
+        held = some[["measured", "unseen"]].to_numpy()
+        ends = np.array([0.6 * held.min(), 1.6 * held.max()])
         ax.fill_between(ends, ends / 2, ends * 2, color=style.GRID, alpha=0.5, lw=0)
         ax.plot(ends, ends, color=style.MUTED, lw=1)
-        for far, mark in ((False, "o"), (True, "x")):
+        for far, colour in ((False, style.COMPUTE), (True, style.ENERGY)):
             part = _thinned(some[some["factor"].gt(validation.MISS) == far])
-            colour = style.ENERGY if far else style.COMPUTE
-            ax.plot(
-                part["measured"], part["unseen"], mark, color=colour, ms=3.2 if far else 2.4, mew=0.9
-            )
+            _dots(ax, part["measured"], part["unseen"], colour)
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
         for axis in (ax.xaxis, ax.yaxis):
             style.unit_axis(axis, "s")
@@ -76,6 +75,17 @@ def scatter_figure(frame: pd.DataFrame, *, narrow: bool = False) -> Figure:
         near = (some["factor"] <= validation.MISS).mean()
         ax.set_title(f"{name}: {near:.0%} within a factor of 2")
     return fig
+
+
+def _dots(ax: Axes, x: pd.Series, y: pd.Series, colour: str) -> None:
+    """Many dots as one path of short strokes with round ends, which a page carries lightly."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    ends = np.stack([np.column_stack([x, y]), np.column_stack([x * 1.01, y])], axis=1)
+    codes = np.tile([Path.MOVETO, Path.LINETO], len(x))
+    path = Path(ends.reshape(-1, 2), codes)
+    ax.add_patch(PathPatch(path, fill=False, edgecolor=colour, lw=2.6, capstyle="round"))
 
 
 def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
@@ -161,7 +171,7 @@ def group_figure(table: pd.DataFrame, what: str, *, narrow: bool = False) -> Fig
         what: what the groups are, such as "sources".
         narrow: for a phone's width.
     """
-    table = table.sort_values("source", ascending=False)
+    table = _ordered(table)[::-1]
     height = (0.44 if narrow else 0.29) * len(table) + 1.5
     fig, ax = style.figure(narrow, figsize=(3.6 if narrow else 7.2, height))
     places = np.arange(len(table))
@@ -184,15 +194,18 @@ def group_figure(table: pd.DataFrame, what: str, *, narrow: bool = False) -> Fig
     ax.minorticks_off()
     ax.grid(False, axis="y")
     ax.legend(
-        loc="lower left" if narrow else "upper left",
-        bbox_to_anchor=(0, -0.22 * 6 / height - 0.1) if narrow else (0, -0.75 / height),
-        ncol=1 if narrow else 3,
+        loc="upper right",
         fontsize=8,
     )
     ax.set_xlabel("median absolute error of the rate")
     best, worst = table.index[-1], table.index[0]
-    _title(ax, f"Of all {what}, {worst} are furthest off and {best} nearest", narrow)
+    words = f"Of all {what}, {worst} are furthest off and {best} nearest"
+    ax.set_title(textwrap.fill(words, 38 if narrow else 64))
     return fig
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    return table.iloc[np.argsort(table["source"].to_numpy())]
 
 
 def group_figure_alt(table: pd.DataFrame, what: str) -> str:
@@ -205,7 +218,7 @@ def group_figure_alt(table: pd.DataFrame, what: str) -> str:
     parts = "; ".join(
         f"{name}, {row.rows:.0f} rows: {_percent(row.fitted)}, {_percent(row.device)}, "
         f"{_percent(row.source)}"
-        for name, row in table.sort_values("source").iterrows()
+        for name, row in _ordered(table).iterrows()
     )
     return (
         f"Median absolute errors by {what}, with the row fitted, its device left out and its source "
@@ -244,8 +257,8 @@ def growth_figure(pairs: pd.DataFrame, *, narrow: bool = False) -> Figure:
         axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.set_minor_locator(_none())
     ax.legend(loc="upper left", fontsize=8.5)
-    ax.set_xlabel("measured: time at the longest context over the shortest")
-    ax.set_ylabel("predicted")
+    ax.set_xlabel("measured ratio of times")
+    ax.set_ylabel("predicted ratio")
     near = (pairs["ratio_error"].abs() < 0.15).mean()
     _title(ax, f"{near:.0%} of {len(pairs)} pairs grow as predicted, to within 15 %", narrow)
     return fig
@@ -309,6 +322,18 @@ def bars_table(bars: Iterable[validation.Bar]) -> pd.DataFrame:
 
 def _fine(value: float) -> str:
     return f"{value:.3%}" if abs(value) < 0.001 else f"{value:.1%}"
+
+
+def source_names(keys: Iterable[str], references: Mapping[str, Reference]) -> dict[str, str]:
+    """Names of sources by which a reader knows them apart.
+
+    Args:
+        keys: keys of the bibliography.
+        references: as `plots.claims.references` reads them.
+    """
+    labels = {key: references[key].label for key in keys}
+    many = {label for label in labels.values() if list(labels.values()).count(label) > 1}
+    return {k: f"{label}, {k}" if label in many else label for k, label in labels.items()}
 
 
 def errors_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -439,7 +464,7 @@ def noise_table(table: pd.DataFrame) -> pd.DataFrame:
     return made.sort_values("model").set_index("model")
 
 
-_ATTRIBUTE = re.compile(r"(\w+): (.+?) \[(.+?)\]\.", re.DOTALL)
+_ATTRIBUTE = re.compile(r"(\w+): ([^:\[]+) \[(.+?)\]\.")
 
 
 def meanings() -> dict[str, tuple[str, str]]:
