@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,14 +69,9 @@ def _stack(frame: pd.DataFrame, start: str) -> Any:
 
 CAUSES = (
     Cause(
-        "weights on two memories",
-        "Part of the weights lay in the memory of the host, behind a narrow link.",
-        lambda f: f["note"].str.contains("split between"),
-    ),
-    Cause(
         "batch that does not fit",
-        "Weights and caches of the whole batch exceed the memory, so requests run in waves or are "
-        "thrown out and begun again.",
+        "Weights and caches of the whole batch exceed the memory, so requests run in turns, or are "
+        "thrown out and begun again; how is not stated.",
         lambda f: f["quantity"].eq("batch") & f["filled"].gt(FULL) & _slower(f),
     ),
     Cause(
@@ -92,8 +88,8 @@ CAUSES = (
     ),
     Cause(
         "graphics drivers",
-        "One set of constants for all vendors' Vulkan drivers. The host does not matter much: "
-        "NVIDIA cards are as fast in a Raspberry Pi as in a PC.",
+        "Drivers and shaders differ by maker and by year; new cards are far from their bounds. The "
+        "host hardly matters: NVIDIA cards are as fast in a Raspberry Pi as in a PC.",
         lambda f: _stack(f, "llama.cpp Vulkan"),
     ),
     Cause(
@@ -134,8 +130,8 @@ CAUSES = (
     ),
     Cause(
         "processors as servers",
-        "Constants of the same engine on GPUs; matrix instructions of processors reach less of "
-        "their peak.",
+        "Matrix instructions of processors reach a fifth of their peak, and hardly anybody has "
+        "published how these machines serve.",
         lambda f: f["category"].eq("cpu-server"),
     ),
     Cause(
@@ -239,7 +235,9 @@ def rows() -> pd.DataFrame:
 def _filled(case: published.Case) -> float:
     asked = case.asked
     context = asked.prompt + asked.output if case.quantity == "batch" else case.context
-    caches = float(load.cache_bytes_of(case.shape, asked, context) * asked.batch) if context else 0
+    # Of the batch that was asked for, where only a part of it runs at a time.
+    wanted = asked.batch if math.isnan(case.row.batch) else max(case.row.batch, float(asked.batch))
+    caches = float(load.cache_bytes_of(case.shape, asked, context) * wanted) if context else 0
     weights = float(load.weight_bytes_of(case.shape, asked) * asked.copies)
     return (weights + caches) / float(case.device.capacity * asked.devices)
 
