@@ -50,7 +50,16 @@ def main() -> int:
     frame = validation.rows()
     print(f"{len(frame)} published rows; figures of rows and devices that no fit had seen\n")
     print_bars(bars)
-    with pd.option_context("display.width", 160, "display.max_columns", 20, "display.max_rows", 200, "display.precision", 3):
+    with pd.option_context(
+        "display.width",
+        160,
+        "display.max_columns",
+        20,
+        "display.max_rows",
+        200,
+        "display.precision",
+        3,
+    ):
         for by in (["work"], ["machine_class"], ["source"]):
             print("\n", validation.errors(by, frame), sep="")
         print("\n", validation.misses(frame).drop(columns="text"), sep="")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -110,7 +110,7 @@ def scatter_figure_alt(frame: pd.DataFrame) -> str:
             f"median error {_percent(validation.middle(some['unseen_error']))}"
         )
     return (
-        "Four panels of predicted against measured time on logarithmic axes, with the line on which "
+        "Four panels of predicted against measured time on logarithmic axes, with the line where "
         f"both agree and a band of a factor of 2 around it: {'; '.join(parts)}."
     )
 
@@ -199,8 +199,8 @@ def group_figure(table: pd.DataFrame, what: str, *, narrow: bool = False) -> Fig
     )
     ax.set_xlabel("median absolute error of the rate")
     best, worst = table.index[-1], table.index[0]
-    words = f"Of all {what}, {worst} are furthest off and {best} nearest"
-    ax.set_title(textwrap.fill(words, 38 if narrow else 64))
+    title = f"Nearest of all {what}: {best}; furthest off: {worst}"
+    ax.set_title(textwrap.fill(title, 38 if narrow else 56))
     return fig
 
 
@@ -221,8 +221,8 @@ def group_figure_alt(table: pd.DataFrame, what: str) -> str:
         for name, row in _ordered(table).iterrows()
     )
     return (
-        f"Median absolute errors by {what}, with the row fitted, its device left out and its source "
-        f"left out: {parts}."
+        f"Median absolute errors by {what}, with the row fitted, its device left out and its "
+        f"source left out: {parts}."
     )
 
 
@@ -279,8 +279,8 @@ def growth_figure_alt(pairs: pd.DataFrame) -> str:
     near = (pairs["ratio_error"].abs() < 0.15).mean()
     worst = pairs.loc[pairs["ratio_error"].abs().idxmax()]
     return (
-        f"Predicted against measured growth of a step's time with context for {len(pairs)} pairs of "
-        f"rows on logarithmic axes. Measured growth is between {pairs['measured'].min():.2f} and "
+        f"Predicted against measured growth of a step's time with context for {len(pairs)} pairs "
+        f"of rows on logarithmic axes. Measured growth is between {pairs['measured'].min():.2f} and "
         f"{pairs['measured'].max():.2f} times; {near:.0%} of the pairs lie within 15 % of the "
         f"prediction. Furthest off is {_model(worst['model'])} on {_machine(worst['machine'])}: "
         f"{worst['predicted']:.2f} predicted, {worst['measured']:.2f} measured."
@@ -304,7 +304,9 @@ def bars_table(bars: Iterable[validation.Bar]) -> pd.DataFrame:
     lines = []
     for bar in bars:
         count = bar.bound == 0
-        figure = "–" if bar.value != bar.value else f"{bar.value:.0f}" if count else _fine(bar.value)
+        figure = (
+            "–" if bar.value != bar.value else f"{bar.value:.0f}" if count else _fine(bar.value)
+        )
         verdict = "met" if bar.met else "missed" if bar.rows else "no rows"
         lines.append(
             {
@@ -313,8 +315,7 @@ def bars_table(bars: Iterable[validation.Bar]) -> pd.DataFrame:
                 "bar": "none" if count else f"below {_fine(bar.bound)}",
                 "verdict": verdict,
                 "rows": f"{bar.rows:,}",
-                "measure": bar.measure,
-                "beside it": bar.note,
+                "what it is": f"{bar.measure}; {bar.note}" if bar.note else bar.measure,
             }
         )
     return pd.DataFrame(lines).set_index("what is judged")
@@ -322,6 +323,19 @@ def bars_table(bars: Iterable[validation.Bar]) -> pd.DataFrame:
 
 def _fine(value: float) -> str:
     return f"{value:.3%}" if abs(value) < 0.001 else f"{value:.1%}"
+
+
+def text_table(frame: pd.DataFrame) -> Any:
+    """A frame of text as a table for a page, nothing cut off, its index as the first column.
+
+    Args:
+        frame: as the functions of this module make it.
+    """
+    from IPython.display import HTML
+
+    show: Any = HTML
+    with pd.option_context("display.max_colwidth", None):
+        return show(frame.reset_index().to_html(index=False, border=0, justify="left"))
 
 
 def source_names(keys: Iterable[str], references: Mapping[str, Reference]) -> dict[str, str]:
@@ -371,15 +385,12 @@ def misses_table(table: pd.DataFrame) -> pd.DataFrame:
             "cause": table["cause"],
             "rows": table["rows"],
             "furthest": [
-                f"{worst:.1f}× {'slower' if row['log_error'] > 0 else 'faster'}"
+                f"{worst:.1f}× {'slower' if row['log_error'] > 0 else 'faster'}: "
+                f"{_model(row['model'])}, {row['devices']:.0f} × {_machine(row['machine'])}, "
+                f"{row['engine']}, {REGIMES[row['regime']]}"
                 for worst, row in zip(table["worst"], example, strict=True)
             ],
-            "that row": [
-                f"{_model(row['model'])}, {row['devices']:.0f} × {_machine(row['machine'])}, "
-                f"{row['engine']}, {row['regime']}"
-                for row in example
-            ],
-            "what is left out": table["text"],
+            "what the model leaves out": table["text"],
         }
     )
     return made.set_index("cause")
@@ -436,7 +447,7 @@ def intervals_table(table: pd.DataFrame) -> pd.DataFrame:
             "rows": table["rows"].map("{:,}".format).to_numpy(),
             "typical width": table["width"].map("÷ and × {:.2f}".format).to_numpy(),
             "within it": table["stored"].map("{:.0%}".format).to_numpy(),
-            "within one that other sources set": table["blind"].map("{:.0%}".format).to_numpy(),
+            "within one set by others": table["blind"].map("{:.0%}".format).to_numpy(),
         }
     )
     return made.set_index("kind of work")
@@ -485,7 +496,7 @@ def constants_table(keys: Iterable[str]) -> pd.DataFrame:
     lines = []
     for name in engines.CONSTANTS:
         words, unit = said[name]
-        line = {"constant": name, "meaning": words}
+        line = {"constant": f"{name}: {words}"}
         for key in keys:
             row = table.loc[(key, name)]
             line[key] = _with_error(row["value"], row["standard_error"], unit, row["kind"])

@@ -87,9 +87,7 @@ def _error_bars(frame: pd.DataFrame) -> list[Bar]:
         f"{name.removeprefix('saturated ')} {middle(part['unseen_error']):.1%}"
         for name, part in full.groupby("work")
     )
-    made.append(
-        _median_bar("saturated serving", full["unseen_error"], BOUNDS["saturated"], parts)
-    )
+    made.append(_median_bar("saturated serving", full["unseen_error"], BOUNDS["saturated"], parts))
     rack = frame[frame["devices"] > NODE]
     note = "" if len(rack) else f"no covered row has more than {NODE} devices"
     made.append(_median_bar("rack scale", rack["unseen_error"], BOUNDS["rack"], note))

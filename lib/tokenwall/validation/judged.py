@@ -96,11 +96,13 @@ CAUSES = (
         "slow runs",
         "16-bit prompts whose rate rises with their length, many times slower than the sister "
         "board: a cost of the host or of the first use, counted in the run.",
-        lambda f: f["source"].eq("dai2024gpu")
-        & f["weight_bits"].eq(16)
-        & f["regime"].eq("prompt")
-        & f["machine"].isin(["a100-sxm-80gb", "l40s", "rtx-5000-ada"])
-        & _slower(f),
+        lambda f: (
+            f["source"].eq("dai2024gpu")
+            & f["weight_bits"].eq(16)
+            & f["regime"].eq("prompt")
+            & f["machine"].isin(["a100-sxm-80gb", "l40s", "rtx-5000-ada"])
+            & _slower(f)
+        ),
     ),
     Cause(
         "cards that took turns",
@@ -112,10 +114,12 @@ CAUSES = (
         "16-bit accumulation",
         "The engine accumulates in 16 bits, at which GeForce cards run twice the rate that the "
         "table gives.",
-        lambda f: f["category"].eq("gpu-consumer")
-        & f["regime"].eq("prompt")
-        & _stack(f, "llama.cpp CUDA")
-        & ~_slower(f),
+        lambda f: (
+            f["category"].eq("gpu-consumer")
+            & f["regime"].eq("prompt")
+            & _stack(f, "llama.cpp CUDA")
+            & ~_slower(f)
+        ),
     ),
     Cause(
         "prompt kernels",
@@ -138,17 +142,19 @@ CAUSES = (
         "4-bit weights in 16-bit arithmetic",
         "Cards without 4-bit units compute with these weights in 16 bits, not in the 8 bits that "
         "they also have.",
-        lambda f: f["model"].str.startswith("gpt-oss")
-        & f["machine"].str.contains("h100|h200|a100")
-        & _slower(f),
+        lambda f: (
+            f["model"].str.startswith("gpt-oss")
+            & f["machine"].str.contains("h100|h200|a100")
+            & _slower(f)
+        ),
     ),
     Cause(
         "caches that fill slowly",
         "Long answers occupy their memory only at the end; more of them fit than the same number "
         "at full length.",
-        lambda f: f["regime"].eq("saturated")
-        & f["output_tokens"].ge(f["input_tokens"])
-        & ~_slower(f),
+        lambda f: (
+            f["regime"].eq("saturated") & f["output_tokens"].ge(f["input_tokens"]) & ~_slower(f)
+        ),
     ),
     Cause(
         "attention over long contexts",
@@ -160,10 +166,12 @@ CAUSES = (
         "unpacking on server cards",
         "Packed weights are unpacked by vector units; how fast is taken from consumer cards, which "
         "have more of them for each byte of bandwidth.",
-        lambda f: f["regime"].eq("single")
-        & _stack(f, "llama.cpp CUDA")
-        & f["category"].eq("gpu-datacentre")
-        & ~_slower(f),
+        lambda f: (
+            f["regime"].eq("single")
+            & _stack(f, "llama.cpp CUDA")
+            & f["category"].eq("gpu-datacentre")
+            & ~_slower(f)
+        ),
     ),
     Cause(
         "exchanges of another version",

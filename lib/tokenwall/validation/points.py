@@ -103,8 +103,8 @@ def peer_table(frame: pd.DataFrame | None = None) -> pd.DataFrame:
         frame: our rows; all by default.
 
     Returns:
-        By peer and setting, ours last twice (fitted, left out): points (of 22), decode and prefill (mean
-        absolute errors on the points that it answers), rows (published measurements that it
+        By peer and setting, ours last twice (fitted, left out): points (of 22), decode and prefill
+        (mean absolute errors on the points that it answers), rows (published measurements that it
         answers), share (of all published measurements), theirs and ours (median absolute error on
         the rows that both answer, ours from constants that never saw the row).
     """
