@@ -280,7 +280,7 @@ def growth_figure_alt(pairs: pd.DataFrame) -> str:
     worst = pairs.loc[pairs["ratio_error"].abs().idxmax()]
     return (
         f"Predicted against measured growth of a step's time with context for {len(pairs)} pairs "
-        f"of rows on logarithmic axes. Measured growth is between {pairs['measured'].min():.2f} and "
+        f"of rows on logarithmic axes. Measured growth is {pairs['measured'].min():.2f} to "
         f"{pairs['measured'].max():.2f} times; {near:.0%} of the pairs lie within 15 % of the "
         f"prediction. Furthest off is {_model(worst['model'])} on {_machine(worst['machine'])}: "
         f"{worst['predicted']:.2f} predicted, {worst['measured']:.2f} measured."

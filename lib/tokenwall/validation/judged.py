@@ -316,9 +316,8 @@ def misses(frame: pd.DataFrame | None = None) -> pd.DataFrame:
     for name, group in far.groupby("cause"):
         worst = group.loc[group["factor"].idxmax()]
         slower = float((group["log_error"] > 0).mean())
-        made.append(
-            (name, len(group), worst["factor"], slower, worst["id"], texts.get(str(name), ""))
-        )
+        text = texts.get(str(name), "No reason was found.")
+        made.append((name, len(group), worst["factor"], slower, worst["id"], text))
     columns = ["cause", "rows", "worst", "slower", "example", "text"]
     return (
         pd.DataFrame(made, columns=columns)
