@@ -133,7 +133,7 @@ def expert_time(
         peak_rate (FLOP/s): dense arithmetic rate of one device in the number format in use.
         bandwidth_fraction (1): share of the peak bandwidth drawn while reading weights.
         compute_fraction (1): share of the peak arithmetic rate reached.
-        routing_agreement (1): share of the further tokens that choose experts as others do.
+        routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:
@@ -253,7 +253,7 @@ def unpacking_time(
         expert_devices (1): devices that split the routed experts.
         vector_rate (FLOP/s): rate of one device's vector units in 32 bits.
         flop_per_weight (FLOP): vector work to unpack and feed one weight that is read.
-        routing_agreement (1): share of the further tokens that choose experts as others do.
+        routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
 
     Returns:
         (s), broadcast of the inputs.
@@ -459,7 +459,7 @@ def served_step_time(
             a step.
         round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
-        routing_agreement (1): share of the further tokens that choose experts as others do.
+        routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:
@@ -635,7 +635,7 @@ def prompt_time(
         overhead_per_step (s): time of a step that depends on neither layers nor batch.
         round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
-        routing_agreement (1): share of the further tokens that choose experts as others do.
+        routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
 
     Returns:

@@ -49,7 +49,7 @@ class Engine:
         overhead_per_sequence: time for one sequence in a step [s].
         round_latency: time of one round of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
-        routing_agreement: share of the further tokens that choose experts as others do [1].
+        routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
         memory_fraction: share of a device's memory that weights and caches may fill [1].
         decode_spread: spread of the logarithm of measured over predicted step times [1].

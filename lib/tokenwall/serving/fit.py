@@ -36,13 +36,13 @@ FITTED: dict[str, _Prior] = {
     "prompt_fraction": _Prior(0.5, 0.5, 0.5, True),
     "eight_bit_factor": _Prior(0.8, 0.4, 0.3, True),
     "four_bit_factor": _Prior(0.6, 0.4, 0.3, True),
-    "attention_fraction": _Prior(0.1, 1.0, 0.8, True),
+    "attention_fraction": _Prior(0.15, 1.0, 0.8, True),
     "prompt_attention_fraction": _Prior(0.3, 0.7, 0.5, True),
     "flop_per_weight": _Prior(3.0, 1.0, 0.5, False),
     "overhead_per_layer": _Prior(5e-5, 1.0, 0.6, False),
-    "overhead_per_step": _Prior(3e-4, 1.0, 0.8, False),
+    "overhead_per_step": _Prior(5e-4, 0.7, 0.4, False),
     "overhead_per_sequence": _Prior(5e-6, 1.0, 1.0, False),
-    "round_latency": _Prior(1e-5, 1.0, 0.7, False),
+    "round_latency": _Prior(4e-6, 0.5, 0.5, False),
     "link_fraction": _Prior(0.5, 0.5, 0.4, True),
     "routing_agreement": _Prior(0.3, 1.0, 0.7, True),
 }
@@ -147,7 +147,8 @@ class Fit:
         solution = least_squares(
             self._residual, first, jac=self._jacobian, method="trf", max_nfev=40, ftol=1e-5
         )
-        self.curvature = solution.jac.T @ solution.jac
+        jacobian = np.asarray(solution.jac)
+        self.curvature = jacobian.T @ jacobian
         return np.asarray(solution.x)
 
     def engine(self, stack: str) -> Engine:

@@ -102,6 +102,7 @@ class Device:
         bandwidth: peak memory bandwidth [B/s].
         capacity: memory, nan where not stated [B].
         rates: peak arithmetic rate by bits of the operands, those that it has [FLOP/s].
+        float8: whether its 8-bit unit takes floating-point numbers.
         vector_rate: of the vector units in 32 bits [FLOP/s].
         link_bandwidth: what it sends in one direction [B/s].
         link_domain: devices that its links join, 1 where not stated [1].
@@ -118,6 +119,7 @@ class Device:
     bandwidth: float
     capacity: float
     rates: Mapping[int, float]
+    float8: bool
     vector_rate: float
     link_bandwidth: float
     link_domain: float
@@ -310,6 +312,7 @@ def _device(row: pd.Series) -> Device:
         bandwidth=bandwidth,
         capacity=_get(row, "memory_capacity"),
         rates=rates,
+        float8=not math.isnan(_get(row, "peak_rate_fp8")) and 8 in rates,
         vector_rate=fp32
         if not math.isnan(fp32)
         else min(rates[16], bandwidth * _VECTOR_FLOP_PER_BYTE),

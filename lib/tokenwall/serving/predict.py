@@ -47,6 +47,7 @@ def predict(
     pipeline_parallel: Any = 1,
     engine: str | Engine | None = None,
     price_per_device_hour: Any = None,
+    context_limit: Any = None,
 ) -> Prediction:
     """How fast a language model runs on a machine, how much it takes, and how sure that is.
 
@@ -76,6 +77,8 @@ def predict(
         engine: key or alias of an engine, "ideal" for the bound, or an `Engine`. By default what
             most people would run on such a machine; the result names it.
         price_per_device_hour: USD for an hour of one device, in place of the table's.
+        context_limit: tokens that a sequence may have, in place of the table's; benchmarks go
+            beyond what a model was made for, `math.inf` lets them.
 
     Returns:
         A `Prediction`; its quantities are numbers, or arrays if any argument is one.
@@ -109,6 +112,7 @@ def predict(
         tensor_parallel=tensor_parallel,
         expert_parallel=expert_parallel,
         pipeline_parallel=pipeline_parallel,
+        context_limit=context_limit,
     )
     together = _together(asked)
     step_args = load.step_arguments(
@@ -230,7 +234,7 @@ def _rent(device: Device, asked: load.Workload, price: Any) -> tuple[Number, Num
         return own, own, own
     if math.isnan(device.rent):
         return None
-    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))  # type: ignore[return-value]
+    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))
 
 
 def _intervals(

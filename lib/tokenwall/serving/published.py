@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,11 @@ def _case(row: Any) -> Case | str:
             full = load.largest_batch(shape, device, _memory_only(), asked)
         except ValueError:
             return "does not fit as described"
-        asked = load.Workload(**{**asked.__dict__, "batch": min(full, _most(row) * asked.copies)})
+        running = min(full, _most(row) * asked.copies)
+        if not math.isnan(row.requests):
+            # Requests of one length that start together also end together: they come in waves.
+            running = row.requests / math.ceil(row.requests / running)
+        asked = load.Workload(**{**asked.__dict__, "batch": running})
     return Case(row.id, quantity, measured, shape, device, stack, asked, context, row)
 
 
@@ -123,7 +127,7 @@ def _memory_only() -> Engine:
 def _most(row: Any) -> float:
     """Most sequences of one copy of the model: an engine's limit where its note names it."""
     stated = re.search(r"(?:max(?:imum)? batch|batch limit)[^0-9]{0,20}(\d+)", row.note)
-    return float(stated[1]) if stated else 4096.0
+    return float(stated[1]) if stated else 8192.0
 
 
 def _unfit(row: Any) -> str:
@@ -204,7 +208,7 @@ def _layout(
 def _smallest_group(
     count: float, shape: Shape, device: Device, bits: float
 ) -> dict[str, float] | str:
-    """Where a saturated server does not say: the fewest devices that hold the weights twice over."""
+    """Where a saturated server does not say: the fewest devices with room beside the weights."""
     split = 1.0
     while split <= count:
         enough = shape.parameters * bits / 8 <= 0.6 * device.capacity * split
@@ -219,9 +223,8 @@ def _request(
 ) -> load.Workload:
     kv = row.kv_bits
     if math.isnan(kv):
-        # Quantised checkpoints of this engine keep their caches in eight bits; gpt-oss is none.
-        eight = row.engine == "TensorRT-LLM" and bits <= 8.5 and "gpt-oss" not in row.model
-        kv = 8.0 if eight else 16.0
+        # Quantised checkpoints of this engine keep their caches in eight bits.
+        kv = 8.0 if row.engine == "TensorRT-LLM" and bits <= 8.5 else 16.0
     width = row.activation_bits
     if math.isnan(width) or stack.startswith("llama.cpp"):
         width = float(load.arithmetic_bits(device, stack, bits))
@@ -284,7 +287,7 @@ class Batch:
         )
         self.step = _columns(
             [
-                load.step_arguments(c.shape, c.device, IDEAL, c.asked, b, m)
+                load.step_arguments(c.shape, c.device, _named(c.stack), c.asked, b, m)
                 for c, b, m in zip(wanted, one, middle, strict=True)
             ]
         )
@@ -293,7 +296,7 @@ class Batch:
                 load.prompt_arguments(
                     c.shape,
                     c.device,
-                    IDEAL,
+                    _named(c.stack),
                     c.asked,
                     float(c.asked.batch / c.asked.copies),
                     past=c.context if c.quantity == "prompt" else 0.0,
@@ -356,6 +359,11 @@ _OPEN = (
     "routing_agreement",
     "exposed_fraction",
 )
+
+
+def _named(stack: str) -> Engine:
+    """An engine without losses that computes in the widths of another."""
+    return replace(IDEAL, name=stack)
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, Array]:

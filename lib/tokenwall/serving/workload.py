@@ -130,6 +130,7 @@ def workload(
     tensor_parallel: Any,
     expert_parallel: Any,
     pipeline_parallel: Any,
+    context_limit: Any = None,
 ) -> Workload:
     """A request, checked; see `tokenwall.predict` for the arguments.
 
@@ -143,11 +144,18 @@ def workload(
     experts = weight if expert_bits is None else _bits("expert_bits", expert_bits)
     prompt = _checked("input_len", input_len, 0, math.inf)
     output = _checked("output_len", output_len, 1, math.inf)
-    if np.any(prompt + output > shape.context_limit):
+    limit = shape.context_limit
+    if context_limit is not None:
+        limit = (
+            math.inf
+            if context_limit == math.inf
+            else _checked("context_limit", context_limit, 1, math.inf)
+        )
+    if np.any(prompt + output > limit):
         longest = float(np.max(prompt + output))
         raise ValueError(
-            f"input_len and output_len make {longest:g} tokens; {shape.name} allows "
-            f"{shape.context_limit:g}"
+            f"input_len and output_len make {longest:g} tokens; {shape.name} allows {limit:g} "
+            "(context_limit lifts that)"
         )
     if activation_bits is None:
         width = arithmetic_bits(device, engine.name, experts if shape.mixture else weight)
@@ -192,7 +200,11 @@ def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
     """
     kind = arithmetic_of(engine)
     if kind == "as weights":
-        return device.rate(np.minimum(bits, 16.0))[1]
+        # Weights narrower than any unit for floating-point numbers are unpacked to 16 bits.
+        eight = np.where(
+            (np.asarray(bits) > 5) & (np.asarray(bits) < 12) & device.float8, 8.0, 16.0
+        )
+        return np.where((np.asarray(bits) <= 5) & (4 in device.rates), 4.0, eight)[()]
     if kind == "integers":
         return np.where(np.asarray(bits) < 12, 8.0, 16.0)[()]
     return np.full(np.shape(bits), 16.0)[()]
@@ -278,17 +290,25 @@ def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> di
         "sharing_devices": np.maximum(asked.tensor, asked.expert),
         "bandwidth": device.bandwidth,
         "peak_rate": rate * factor,
-        "attention_rate": device.rates[16],
+        "attention_rate": _attention_rate(device, engine, asked),
         "link_bandwidth": device.link_bandwidth,
         "bandwidth_fraction": engine.bandwidth_fraction,
         "overhead_per_layer": engine.overhead_per_layer,
-        "overhead_per_step": engine.overhead_per_step,
+        # Every group of layers is launched by a host of its own.
+        "overhead_per_step": engine.overhead_per_step * asked.stages,
         "round_latency": engine.round_latency,
         "link_fraction": engine.link_fraction,
         "routing_agreement": engine.routing_agreement,
         "exchanges_per_layer": 2.0 * engine.exposed_fraction,
         "flop_per_multiply_add": 2.0,
     }
+
+
+def _attention_rate(device: Device, engine: Engine, asked: Workload) -> Number:
+    """Attention over a cache of eight bits uses eight-bit units where they take floats."""
+    if not device.float8 or arithmetic_of(engine.name) != "as weights":
+        return device.rates[16]
+    return np.where(np.asarray(asked.kv_bits) <= 8, device.rates[8], device.rates[16])[()]
 
 
 def _message(shape: Shape, asked: Workload, tokens: Number) -> Number:
