@@ -147,7 +147,8 @@ class Fit:
         solution = least_squares(
             self._residual, first, jac=self._jacobian, method="trf", max_nfev=40, ftol=1e-5
         )
-        self.curvature = solution.jac.T @ solution.jac
+        slopes: Array = np.asarray(solution.jac, dtype=float)
+        self.curvature: Array = slopes.T @ slopes
         return np.asarray(solution.x)
 
     def engine(self, stack: str) -> Engine:

@@ -230,7 +230,7 @@ def _rent(device: Device, asked: load.Workload, price: Any) -> tuple[Number, Num
         return own, own, own
     if math.isnan(device.rent):
         return None
-    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))  # type: ignore[return-value]
+    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))
 
 
 def _intervals(

@@ -204,7 +204,7 @@ def _layout(
 def _smallest_group(
     count: float, shape: Shape, device: Device, bits: float
 ) -> dict[str, float] | str:
-    """Where a saturated server does not say: the fewest devices that hold the weights twice over."""
+    """Where a saturated server does not say: the fewest devices that hold twice the weights."""
     split = 1.0
     while split <= count:
         enough = shape.parameters * bits / 8 <= 0.6 * device.capacity * split
