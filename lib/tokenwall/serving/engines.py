@@ -47,7 +47,7 @@ class Engine:
         overhead_per_layer: time of one layer that does not depend on bytes [s].
         overhead_per_step: time of a step that depends on neither layers nor batch [s].
         overhead_per_sequence: time for one sequence in a step [s].
-        round_latency: time of one round of an exchange that carries nothing [s].
+        round_latency: time of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
         routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
@@ -116,27 +116,25 @@ def stacks() -> pd.DataFrame:
     """Engines and what belongs to each: sources of measurements, devices that default to it.
 
     Columns: `key`, `family`, `engine` and `source` of the measurements (empty for any), `models`
-    (keys that the row is restricted to), `defaults` (categories of machines), `aliases`,
+    and `vendors` (that the row is restricted to), `defaults` (categories of machines), `aliases`,
     `activations` (see `arithmetic_of`).
     """
     return pd.DataFrame(_rows("stacks"))
 
 
-def stack_of(engine: str, source: str, model: str) -> str:
+def stack_of(engine: str, source: str, model: str, vendor: str = "") -> str:
     """The engine that a published row belongs to, or nothing where no constants were fitted.
 
     Args:
         engine: as the measurement table names it.
         source: its source.
         model: key of its model.
+        vendor: of its machine.
     """
     for row in stacks().itertuples():
-        models = row.models.split()
-        if (
-            row.engine == engine
-            and source in row.source.split()
-            and (not models or model in models)
-        ):
+        models, vendors = row.models.split(), row.vendors.split()
+        fits = row.engine == engine and source in row.source.split()
+        if fits and (not models or model in models) and (not vendors or vendor in vendors):
             return str(row.key)
     return ""
 

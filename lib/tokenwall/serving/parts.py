@@ -103,6 +103,8 @@ class Device:
         capacity: memory, nan where not stated [B].
         rates: peak arithmetic rate by bits of the operands, those that it has [FLOP/s].
         float8: whether its 8-bit unit takes floating-point numbers.
+        integer_rate: for integers of 8 bits, the 16-bit rate where it has no such unit [FLOP/s].
+        half_rate: of 16-bit operands with sums of 16 bits [FLOP/s].
         vector_rate: of the vector units in 32 bits [FLOP/s].
         link_bandwidth: what it sends in one direction [B/s].
         link_domain: devices that its links join, 1 where not stated [1].
@@ -120,6 +122,8 @@ class Device:
     capacity: float
     rates: Mapping[int, float]
     float8: bool
+    integer_rate: float
+    half_rate: float
     vector_rate: float
     link_bandwidth: float
     link_domain: float
@@ -284,6 +288,15 @@ def _rents() -> pd.DataFrame:
     return chosen[chosen["quantity"] == "rental_price"].set_index("key")
 
 
+def _halves(row: pd.Series) -> bool:
+    """Consumer boards of one vendor sum 32 bits at half the rate of 16, and the table has 32."""
+    return (
+        row.get("category") == "gpu-consumer"
+        and row.get("vendor") == "NVIDIA"
+        and not math.isnan(_get(row, "peak_rate_fp16"))
+    )
+
+
 def _device(row: pd.Series) -> Device:
     bandwidth = _get(row, "memory_bandwidth")
     if math.isnan(bandwidth):
@@ -313,6 +326,8 @@ def _device(row: pd.Series) -> Device:
         capacity=_get(row, "memory_capacity"),
         rates=rates,
         float8=not math.isnan(_get(row, "peak_rate_fp8")) and 8 in rates,
+        integer_rate=_get(row, "peak_rate_int8", rates.get(8, rates[16])),
+        half_rate=rates[16] * (2.0 if _halves(row) else 1.0),
         vector_rate=fp32
         if not math.isnan(fp32)
         else min(rates[16], bandwidth * _VECTOR_FLOP_PER_BYTE),

@@ -273,6 +273,10 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
 
 def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> dict[str, Number]:
     rate, unit = device.rate(asked.activation_bits)
+    if arithmetic_of(engine.name) == "integers":
+        rate = np.where(unit == 8, device.integer_rate, device.half_rate * np.ones(np.shape(unit)))[
+            ()
+        ]
     ones = np.ones(np.shape(unit))
     factor = np.where(unit == 8, engine.eight_bit_factor, ones)
     factor = np.where(unit == 4, engine.four_bit_factor, factor)[()]
@@ -392,8 +396,9 @@ def stages_at_once(asked: Workload, batch: Number) -> Number:
         asked: the request.
         batch: prompts that are read together.
     """
-    blocks = np.maximum(1.0, batch * asked.prompt / _CHUNK)
-    return np.minimum(asked.stages, blocks)
+    blocks = np.maximum(1.0, np.ceil(batch * asked.prompt / _CHUNK))
+    # The first block fills the groups one after another and the last one empties them.
+    return asked.stages * blocks / (blocks + asked.stages - 1)
 
 
 def weight_total(shape: Shape, bits: Number) -> Number:
