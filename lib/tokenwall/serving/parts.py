@@ -142,8 +142,8 @@ class Device:
             if width <= 16:
                 rate = np.where(fits, self.rates[width], rate)
                 unit = np.where(fits, float(width), unit)
-        if 32 in self.rates:
-            rate = np.where(np.asarray(bits) > 16, self.rates[32], rate)
+        full = self.rates.get(32, min(self.vector_rate, self.rates[16] / 2))
+        rate = np.where(np.asarray(bits) > 16, full, rate)
         return rate[()], unit[()]
 
 
@@ -177,7 +177,7 @@ def shape_of(model: Any) -> Shape:
     Example:
         >>> shape = shape_of("Mixtral 8x7B")
         >>> shape.experts, round(shape.expert / 1e9, 2), round(shape.dense / 1e9, 2)
-        (8.0, 5.64, 1.48)
+        (8.0, 5.64, 1.47)
     """
     if isinstance(model, Shape):
         return model
@@ -294,7 +294,10 @@ def _device(row: pd.Series) -> Device:
         4: _get(row, "peak_rate_fp4"),
     }
     rates = {bits: rate for bits, rate in rates.items() if not math.isnan(rate)}
-    rates.setdefault(16, bandwidth * _VECTOR_FLOP_PER_BYTE)
+    if 16 not in rates:
+        # Half the bits, twice the rate; vector units where no narrower rate is known either.
+        narrow = [rate * bits / 16 for bits, rate in rates.items() if bits < 16]
+        rates[16] = min(narrow, default=bandwidth * _VECTOR_FLOP_PER_BYTE)
     rates = {bits: rate for bits, rate in rates.items() if bits >= 16 or rate > rates[16]}
     rent = _get(row, "rental_price")
     low, high = rent, rent

@@ -86,8 +86,8 @@ def predict(
 
     Example:
         >>> fast = predict("Llama 3.1 70B", "H100 SXM", devices=8, batch=64, weight_bits=8)
-        >>> bool(fast.low("tokens_per_second") < fast.tokens_per_second), fast.fits, fast.bound
-        (True, True, 'memory')
+        >>> bool(fast.low("tokens_per_second") < fast.tokens_per_second), fast.fits
+        (True, True)
         >>> small = predict("Llama 3.1 70B", "RTX 4090", weight_bits=4.8)
         >>> small.fits, round(small.shortfall_bytes / 1e9)
         (False, 19)
@@ -115,7 +115,7 @@ def predict(
         shape, device, constants, asked, together, asked.prompt + asked.output / 2
     )
     step = _call(steps.served_step_time, step_args)
-    reading = _reading(shape, device, constants, asked, asked.batch / asked.copies)
+    reading = _reading(shape, device, constants, asked, np.maximum(1.0, asked.batch / asked.copies))
     first = _reading(shape, device, constants, asked, 1.0)
     rate = steps.lifetime_token_rate(
         asked.batch, asked.output, step_time=step, prefill_time=reading
@@ -153,12 +153,11 @@ def _engine(given: str | Engine | None, device: Device) -> Engine:
 
 
 def _together(asked: load.Workload) -> Number:
-    """Sequences that pass a group of devices together: pipelined batches go in parts."""
-    return (
-        np.maximum(1.0, asked.batch / asked.copies / asked.stages)
-        if np.any(asked.stages > 1)
-        else asked.batch / asked.copies
-    )
+    """Sequences that pass a group of devices together: pipelined batches go in parts.
+
+    Never less than one: copies without a sequence are idle and make nobody's step shorter.
+    """
+    return np.maximum(1.0, asked.batch / asked.copies / asked.stages)
 
 
 def _call(equation: Any, arguments: dict[str, Number]) -> Number:
@@ -332,6 +331,7 @@ def _explain_prompt(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload
 ) -> list[tuple[Any, ...]]:
     parts = load.prompt_arguments(shape, device, constants, asked, 1.0)
+    at_once = float(load.stages_at_once(asked, 1.0))
     whole = float(_call(steps.prompt_time, parts))
     tokens = {**parts, "batch": parts["batch"] * parts["prompt_length"]}
     rows = []
@@ -345,7 +345,7 @@ def _explain_prompt(
     rows.append(("prompt", "attention", attention, attention / whole, "compute"))
     rows.append(("prompt", "exchanges", links, links / whole, "network"))
     rows.append(("prompt", "engine", own, own / whole, "overhead"))
-    return rows
+    return [(phase, part, took / at_once, *rest) for phase, part, took, *rest in rows]
 
 
 def decode_step_times(
@@ -412,6 +412,8 @@ def decode_step_times(
         np.asarray(load._checked("batch", batch, 1e-9, math.inf), dtype=float),
         np.asarray(load._checked("context", context, 0, shape.context_limit), dtype=float),
     )
+    for name, count in (("block", block), ("threads", threads)):
+        load._checked(name, count, 1, math.inf, whole=True)
     return _blocks(shape, device, constants, asked, batches, contexts, block, threads)
 
 
@@ -433,7 +435,9 @@ def _blocks(
     def fill(start: int) -> None:
         part = slice(start, start + block)
         arguments = load.step_arguments(
-            shape, device, constants, asked, flat_batches[part], flat_contexts[part]
+            *(shape, device, constants, asked),
+            np.maximum(flat_batches[part], 1.0),
+            flat_contexts[part],
         )
         times[part] = _call(steps.served_step_time, arguments)
 
