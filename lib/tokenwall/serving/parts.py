@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 from collections.abc import Mapping
@@ -152,13 +153,53 @@ def _get(row: Any, quantity: str, default: float = math.nan) -> float:
     return default if value is None or math.isnan(float(value)) else float(value)
 
 
+_WORDS = frozenset("name vendor category year aliases family architecture attention".split())
+_MAY_BE_NOUGHT = frozenset(
+    "dense_layers experts shared_experts latent_size query_latent_size rope_head_size "
+    "sliding_window sliding_layers tied_embeddings".split()
+)
+
+
+def _own(table: str, row: pd.Series, known: frozenset[str] | None) -> pd.Series:
+    """A row of the caller's own, its numbers checked."""
+    who = f"{table[:-1]} {row.get('name', row.name)!r}"
+    for quantity, value in row.items():
+        if known is not None and quantity not in known:
+            near = difflib.get_close_matches(str(quantity), known, n=3, cutoff=0.4)
+            hint = ", ".join(near or sorted(known - _WORDS))
+            raise ValueError(f"{who} has {quantity!r}, which is no column; nearest: {hint}")
+        if quantity in _WORDS or value is None:
+            continue
+        least = "at least 0" if quantity in _MAY_BE_NOUGHT else "above 0"
+        try:
+            number = math.nan if isinstance(value, str) else float(value)
+            missing = not isinstance(value, str) and math.isnan(number)
+        except (TypeError, ValueError):
+            number, missing = math.nan, False
+        low = number < 0 or (number == 0 and quantity not in _MAY_BE_NOUGHT)
+        if not missing and (not math.isfinite(number) or low):
+            raise ValueError(f"{who}: {quantity} is {value!r}; it must be a number {least}")
+    for part, whole in (("sliding_layers", "layers"), ("experts_per_token", "experts")):
+        if _get(row, part, 0.0) > _get(row, whole, math.inf):
+            most = _get(row, whole)
+            raise ValueError(f"{who}: {part} is {row[part]:g}; {whole} allows at most {most:g}")
+    return row
+
+
+@functools.cache
+def _columns(table: str) -> frozenset[str]:
+    frame = data.models() if table == "models" else data.machines()
+    return frozenset({*frame.columns, "layers_with_cache"})
+
+
 def _row(table: str, given: Any) -> pd.Series:
     if isinstance(given, str):
         return data.model(given) if table == "models" else data.machine(given)
     if isinstance(given, pd.Series):
-        return given
+        return _own(table, given, None)
     if isinstance(given, Mapping):
-        return pd.Series(dict(given), name=given.get("name", "own"), dtype=object)
+        row = pd.Series(dict(given), name=given.get("name", "own"), dtype=object)
+        return _own(table, row, _columns(table))
     raise ValueError(
         f"{table[:-1]} is {given!r}; it must be a name, a row of the {table[:-1]} table or a "
         "mapping with the same columns"
@@ -195,6 +236,8 @@ def _shape(row: pd.Series) -> Shape:
     parts = weights.parts_of(row)
     layers, heads = _get(row, "layers"), _get(row, "heads")
     experts = _get(row, "experts", 0.0)
+    if experts and math.isnan(_get(row, "experts_per_token")):
+        raise ValueError(f"{row.get('name', row.name)} has no experts_per_token in its table")
     shared = parts.output == 0
     window, sliding = _get(row, "sliding_window", 0.0), _get(row, "sliding_layers", 0.0)
     cached, kv_heads, decode, prompt = _attention(row, layers, heads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = ["decode_step_times", "predict"]
 
 # Nine of ten lie within this many spreads.
 _NINE_IN_TEN = 1.645
+# Beyond this many devices to a copy, advice to take more is none.
+_MOST_DEVICES = 4096
 _PARTS = {
     "matrices": (steps.dense_time, "memory"),
     "experts": (steps.expert_time, "memory"),
@@ -195,10 +198,11 @@ def _advice(
 ) -> str:
     if np.ndim(shortfall) or not shortfall:
         return ""
-    needed = math.ceil(float(memory.total) / device.capacity)
-    words = [f"{needed} devices instead of {float(asked.devices):g}"]
+    words = _more_devices(shape, device, asked, memory)
     left = float(memory.capacity - memory.cache - memory.activations)
-    bits = 8 * left / float(memory.weights / asked.weight_bits * 8) if left > 0 else 0.0
+    bytes_of_all = replace(asked, weight_bits=8.0, expert_bits=8.0)
+    bits = 8 * left / float(load.weight_bytes_of(shape, bytes_of_all) * asked.copies)
+    bits = math.floor(10 * bits) / 10
     if bits >= 2:
         words.append(f"weights of {bits:.1f} bits")
     room = float(memory.capacity - memory.weights - memory.activations)
@@ -206,7 +210,34 @@ def _advice(
         batch = math.floor(room / float(memory.cache) * float(asked.batch))
         if batch >= 1:
             words.append(f"a batch of {batch}")
-    return f"{float(shortfall):.4g} B too many; would fit: " + ", or ".join(words)
+    would = ", or ".join(words) or "nothing of more devices, fewer bits or a smaller batch alone"
+    return f"{float(shortfall):.4g} B too many; would fit: {would}"
+
+
+def _more_devices(shape: Shape, device: Device, asked: load.Workload, memory: Memory) -> list[str]:
+    """The fewest devices that hold as many copies, each spread over more of them."""
+    once = float(asked.stages * asked.copies)
+    apart = bool(asked.attention_copies > 1)
+    unit = float(asked.tensor) if apart else 1.0
+
+    def enough(units: int) -> bool:
+        spread = units * unit
+        tensor = unit if apart else spread
+        wider = replace(asked, devices=spread * once, tensor=tensor, expert=spread)
+        return bool(_fits(_memory(shape, device, wider), wider)[0])
+
+    short = max(1, math.ceil(float(memory.total) / device.capacity / once / unit) - 1)
+    while not enough(2 * short):
+        short *= 2
+        if short > _MOST_DEVICES:
+            return []
+    many = 2 * short
+    while many - short > 1:
+        middle = (short + many) // 2
+        short, many = (short, middle) if enough(middle) else (middle, many)
+    spread = (short if enough(short) else many) * unit
+    split = "" if once == 1 else f" ({spread:g} to share each layer)"
+    return [f"{spread * once:g} devices instead of {float(asked.devices):g}{split}"]
 
 
 def _watts(device: Device, asked: load.Workload) -> tuple[Number, Number, Number] | None:

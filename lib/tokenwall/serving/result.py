@@ -147,7 +147,8 @@ class Prediction:
         Raises:
             ValueError: the prediction holds arrays.
         """
-        if np.ndim(self.tokens_per_second) or np.ndim(self.dollars_per_million_tokens):
+        arrays = [self.tokens_per_second, self.dollars_per_million_tokens]
+        if any(np.ndim(value) for value in arrays if value is not None):
             raise ValueError("a prediction of arrays has no plain form; use sweep for tables")
         plain: dict[str, Any] = {}
         for entry in fields(self):
