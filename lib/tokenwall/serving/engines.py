@@ -210,6 +210,8 @@ def default_engine(category: str, vendor: str = "") -> str:
         category: of the machine table.
         vendor: of the machine table.
     """
+    if not category:
+        return "any"
     for row in stacks().itertuples():
         if f"{category}/{vendor}" in row.defaults.split(" | "):
             return str(row.key)

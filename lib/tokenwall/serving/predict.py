@@ -120,9 +120,7 @@ def predict(
     step = _call(steps.served_step_time, step_args)
     reading = _reading(shape, device, constants, asked, np.maximum(1.0, asked.batch / asked.copies))
     first = _reading(shape, device, constants, asked, 1.0)
-    rate = steps.lifetime_token_rate(
-        asked.batch, asked.output, step_time=step, prefill_time=reading
-    )
+    rate = steps.lifetime_token_rate.numpy(asked.batch, asked.output, step, reading, 1.0)
     memory = _memory(shape, device, asked)
     fits, shortfall = _fits(memory, asked)
     watts = _watts(device, asked)

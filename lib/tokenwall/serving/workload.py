@@ -80,12 +80,11 @@ class Workload:
 
 def _checked(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> Number:
     try:
-        given = np.asarray(value)
-        values = given.astype(float)
+        if value is None or np.asarray(value).dtype.kind not in "iufO":
+            raise TypeError
+        values = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        given = np.asarray("")
-    if value is None or given.dtype.kind not in "iufO":
-        raise ValueError(f"{name} is {value!r}; it must be a number or numbers")
+        raise ValueError(f"{name} is {value!r}; it must be a number or numbers") from None
     bad = ~np.isfinite(values) | (values < low) | (values > high)
     if whole:
         bad |= values != np.floor(values)
