@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
+import math
 import re
 from dataclasses import dataclass, fields
 from importlib import resources
@@ -79,8 +80,28 @@ class Engine:
     prompt_spread: float = 0.0
     served_spread: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse constants that no engine can have."""
+        for name in CONSTANTS:
+            value, most = getattr(self, name), 1.0 if name in _SHARES else math.inf
+            least = ("above" if name in _REACHED else "at least") + " 0"
+            end = "" if math.isinf(most) else f" and at most {most:g}"
+            try:
+                fine = math.isfinite(value) and 0 <= value <= most
+            except TypeError:
+                fine = False
+            if not fine or (name in _REACHED and value == 0):
+                raise ValueError(
+                    f"engine {self.name!r}: {name} is {value!r}; it must be {least}{end}"
+                )
+
 
 CONSTANTS = tuple(field.name for field in fields(Engine))[1:]
+# What is reached of something and divides a time.
+_REACHED = frozenset(n for n in CONSTANTS if n.endswith(("_fraction", "_factor"))) - {
+    "exposed_fraction"
+}
+_SHARES = _REACHED | {"exposed_fraction", "routing_agreement"}
 IDEAL = Engine("ideal")
 
 
@@ -168,6 +189,8 @@ def engine(name: str | Engine) -> Engine:
     """
     if isinstance(name, Engine):
         return name
+    if not isinstance(name, str):
+        raise ValueError(f"engine is {name!r}; it must be a name or an Engine")
     wanted = _plain(name)
     if wanted == "ideal":
         return IDEAL
@@ -185,6 +208,8 @@ def default_engine(category: str, vendor: str = "") -> str:
         category: of the machine table.
         vendor: of the machine table.
     """
+    if not category:
+        return "any"
     for row in stacks().itertuples():
         if f"{category}/{vendor}" in row.defaults.split(" | "):
             return str(row.key)
