@@ -133,7 +133,7 @@ def _unfit(row: Any) -> str:
         return "another model or machine than named"
     if row.metric.startswith("speculative"):
         return "speculative decoding"
-    if "offloading" in row.parallelism:
+    if "offload" in row.parallelism:
         return "weights outside the device's memory"
     if row.machine in _UNSURE:
         return "what one device is, is not stated"
