@@ -335,3 +335,22 @@ def test_copies_of_a_model_serve_no_less_than_a_sequence_each():
 def test_an_engine_that_reaches_more_than_the_peak_is_refused():
     with pytest.raises(ValueError, match=r"bandwidth_fraction is 1\.2.*at most 1"):
         Engine("boast", bandwidth_fraction=1.2)
+
+
+def test_stages_serve_parts_of_a_batch_and_make_no_user_faster():
+    asked = {"engine": "vLLM 2025", "input_len": 64}
+    staged = {"devices": 4, "pipeline_parallel": 4}
+    one = predict("Llama 3.1 8B", "H200", batch=1, **asked)
+    alone = predict("Llama 3.1 8B", "H200", batch=1, **asked, **staged)
+    assert alone.time_per_output_token == one.time_per_output_token
+    assert alone.time_to_first_token == one.time_to_first_token
+    part = predict("Llama 3.1 8B", "H200", batch=16, **asked)
+    full = predict("Llama 3.1 8B", "H200", batch=64, **asked, **staged)
+    assert full.time_per_output_token == pytest.approx(part.time_per_output_token)
+    assert full.decode_tokens_per_second == pytest.approx(4 * part.decode_tokens_per_second)
+    # Prompts in blocks that follow each other keep at most all stages busy.
+    long, staged_long = (
+        predict("Llama 3.1 8B", "H200", **asked | {"input_len": 32_000}, **more)
+        for more in ({}, staged)
+    )
+    assert staged_long.time_to_first_token >= long.time_to_first_token / 4 * (1 - 1e-9)
