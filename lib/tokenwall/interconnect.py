@@ -7,7 +7,7 @@ device's links.
 
 from __future__ import annotations
 
-from sympy import Min, log
+from sympy import Min
 
 from tokenwall.equation import equation
 from tokenwall.units import (

@@ -73,7 +73,7 @@ class Engine:
     overhead_per_sequence: float = 0.0
     round_latency: float = 0.0
     link_fraction: float = 1.0
-    routing_agreement: float = 1.0
+    routing_agreement: float = 0.0
     exposed_fraction: float = 0.0
     memory_fraction: float = 1.0
     decode_spread: float = 0.0
@@ -102,7 +102,8 @@ _REACHED = frozenset(n for n in CONSTANTS if n.endswith(("_fraction", "_factor")
     "exposed_fraction"
 }
 _SHARES = _REACHED | {"exposed_fraction", "routing_agreement"}
-IDEAL = Engine("ideal")
+# No batch reads fewer experts than one whose tokens all choose alike: a bound.
+IDEAL = Engine("ideal", routing_agreement=1.0)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -201,21 +202,21 @@ def engine(name: str | Engine) -> Engine:
     return _stored()[_names()[wanted]]
 
 
-def default_engine(category: str, vendor: str = "") -> str:
-    """The engine that most people would run on a kind of machine.
+def default_engine(category: str, vendor: str = "", *, saturated: bool = False) -> str:
+    """The engine that most people would run on a kind of machine; "any" where many would do.
 
     Args:
         category: of the machine table.
         vendor: of the machine table.
+        saturated: whether it takes as many requests as fit.
     """
-    if not category:
-        return "any"
-    for row in stacks().itertuples():
-        if f"{category}/{vendor}" in row.defaults.split(" | "):
-            return str(row.key)
-    for row in stacks().itertuples():
-        if category in row.defaults.split(" | "):
-            return str(row.key)
+    kinds = [f"{category}/{vendor}", category]
+    if saturated:
+        kinds = [f"saturated {kind}" for kind in kinds] + kinds
+    for kind in kinds if category else []:
+        for row in stacks().itertuples():
+            if kind in row.defaults.split(" | "):
+                return str(row.key)
     return "any"
 
 

@@ -72,13 +72,16 @@ def predict(
         activation_bits: width of the arithmetic, 4, 8, 16 or 32. By default that of the weights
             where the engine computes in it and the machine can, else 16.
         expert_bits: mean bits of a weight of a routed expert, where they differ from the others.
-        tensor_parallel: devices that split each matrix. By default all of a copy of the model.
+        tensor_parallel: devices that split each matrix. By default as many as divide the devices
+            and share links, or eight; with batch None the fewest that hold the weights and leave
+            four tenths of their memory.
         expert_parallel: devices that split the routed experts. Where they are more than
             `tensor_parallel`, attention runs data-parallel on as many copies as it takes.
         pipeline_parallel: groups of layers on devices one after another. A batch is cut into as
             many parts that follow each other.
         engine: key or alias of an engine, "ideal" for the bound, or an `Engine`. By default what
-            most people would run on such a machine; the result names it.
+            most people would run on such a machine, or "any", what all engines have in common;
+            the result names it.
         price_per_device_hour: USD for an hour of one device, in place of the table's.
         context_limit: tokens that a sequence may have, in place of the table's; benchmarks go
             beyond what a model was made for, `math.inf` lets them.
@@ -99,7 +102,7 @@ def predict(
         (False, 19)
     """
     shape, device = shape_of(model), device_of(machine)
-    constants = _engine(engine, device)
+    constants = _engine(engine, device, saturated=batch is None)
     asked = load.workload(
         shape,
         device,
@@ -153,16 +156,18 @@ def predict(
     )
 
 
-def _engine(given: str | Engine | None, device: Device) -> Engine:
-    return engine(default_engine(device.category, device.vendor) if given is None else given)
+def _engine(given: str | Engine | None, device: Device, *, saturated: bool = False) -> Engine:
+    if given is None:
+        return engine(default_engine(device.category, device.vendor, saturated=saturated))
+    return engine(given)
 
 
 def _together(asked: load.Workload) -> Number:
     """Sequences that pass a group of devices together: pipelined batches go in parts.
 
-    Never less than one: copies without a sequence are idle and make nobody's step shorter.
+    Never less than one each: copies without a sequence are idle and make nobody's step shorter.
     """
-    return np.maximum(1.0, asked.batch / asked.copies / asked.stages)
+    return np.maximum(asked.attention_copies, asked.batch / asked.copies / asked.stages)
 
 
 def _call(equation: Any, arguments: dict[str, Number]) -> Number:
@@ -173,7 +178,8 @@ def _reading(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload, batch: Number
 ) -> Number:
     """Time to read the prompts of a group's batch; its stages work on different prompts."""
-    parts = load.prompt_arguments(shape, device, constants, asked, batch)
+    together = np.maximum(asked.attention_copies, batch)
+    parts = load.prompt_arguments(shape, device, constants, asked, together)
     time = _call(steps.prompt_time, parts)
     return np.where(asked.prompt > 0, time / load.stages_at_once(asked, batch), 0.0)[()]
 

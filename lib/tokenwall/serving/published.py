@@ -286,9 +286,7 @@ class Batch:
         self.cases = wanted
         asked = [case.asked for case in wanted]
         one = [
-            max(1.0, float(each.batch / each.copies / each.stages))
-            if each.stages > 1
-            else float(each.batch / each.copies)
+            max(float(each.attention_copies), float(each.batch / each.copies / each.stages))
             for each in asked
         ]
         self.output = np.array([float(each.output) for each in asked])
@@ -420,7 +418,12 @@ def compare(
             "mixture": [case.shape.mixture for case in some],
             "stack": [case.stack for case in some],
             "default_stack": [
-                default_engine(case.device.category, case.device.vendor) for case in some
+                default_engine(
+                    case.device.category,
+                    case.device.vendor,
+                    saturated=case.quantity == "served",
+                )
+                for case in some
             ],
             "regime": [regime_of(case) for case in some],
             "quantity": [case.quantity for case in some],

@@ -30,6 +30,10 @@ _BYTES = 2.0
 _BLOCK = 8192.0
 # Shortest block into which engines cut a prompt to keep several groups of layers busy.
 _CHUNK = 512.0
+# Devices of one node, which split a layer even where no link of their own joins them.
+_NODE = 8.0
+# Part of the memory that weights may fill where a server shall run as much as fits.
+_FILLED = 0.6
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,15 @@ def workload(
         width = arithmetic_bits(device, engine.name, experts if shape.mixture else weight)
     else:
         width = _widths(activation_bits)
-    tensor, expert = _split(shape, count, stages, tensor_parallel, expert_parallel)
+    tensor, expert = _split(
+        shape,
+        device,
+        count,
+        stages,
+        tensor_parallel,
+        expert_parallel,
+        experts if batch is None and not math.isnan(device.capacity) else None,
+    )
     asked = Workload(
         batch=1.0,
         prompt=prompt,
@@ -218,16 +230,33 @@ def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
     return np.full(np.shape(bits), 16.0)[()]
 
 
-def _split(shape: Shape, count: Number, stages: Number, tensor: Any, expert: Any) -> Any:
+def _split(
+    shape: Shape, device: Device, count: Number, stages: Number, tensor: Any, expert: Any, bits: Any
+) -> tuple[Number, Number]:
+    """Devices that split matrices, and experts; `bits` are given where as many as fit shall run."""
     if expert is not None and not shape.mixture:
         raise ValueError(f"expert_parallel is {expert!r}; {shape.name} has no routed experts")
     given = None if expert is None else _checked("expert_parallel", expert, 1, 1e6, whole=True)
-    if tensor is None:
-        split = count / stages if given is None else np.maximum(1.0, count / stages / given)
-        split = np.floor(split)
-    else:
+    if tensor is not None:
         split = _checked("tensor_parallel", tensor, 1, 1e6, whole=True)
+    else:
+        free = count / stages if given is None else np.maximum(1.0, count / stages / given)
+        needed = np.inf if bits is None else _needed(shape, device, bits) / stages
+        most = np.minimum(np.maximum(device.link_domain, _NODE), needed)
+        split = np.vectorize(_divisor, otypes=[float])(np.floor(free), most)[()]
     return split, split if given is None else np.maximum(split, given)
+
+
+def _needed(shape: Shape, device: Device, bits: Number) -> Number:
+    """Fewest devices that hold the weights and leave a good part of their memory for caches."""
+    held = shape.parameters * np.asarray(bits) / 8 / (_FILLED * device.capacity)
+    return 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
+
+
+def _divisor(count: float, most: float) -> float:
+    """Largest divisor of a number of devices that is not above a limit."""
+    whole = int(count)
+    return float(max(d for d in range(1, whole + 1) if whole % d == 0 and d <= max(most, 1.0)))
 
 
 def weight_bytes_of(shape: Shape, asked: Workload) -> Number:
