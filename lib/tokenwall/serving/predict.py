@@ -117,9 +117,15 @@ def predict(
     step = _call(steps.served_step_time, step_args)
     reading = _reading(shape, device, constants, asked, asked.batch / asked.copies)
     first = _reading(shape, device, constants, asked, 1.0)
-    rate = steps.lifetime_token_rate(
-        asked.batch, asked.output, step_time=step, prefill_time=reading
-    )
+    life = {
+        "batch": asked.batch,
+        "output_tokens": asked.output,
+        "step_time": step,
+        "prefill_time": reading,
+        "tokens_per_step": 1.0,
+    }
+    # Unchecked: without a prompt there is no time to read it.
+    rate = _call(steps.lifetime_token_rate, life)
     memory = _memory(shape, device, asked)
     fits, shortfall = _fits(memory, asked)
     watts = _watts(device, asked)

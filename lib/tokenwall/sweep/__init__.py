@@ -6,12 +6,28 @@ The module needs the packages of `pip install tokenwall[sweep]`.
 """
 
 from tokenwall.sweep.grid import QUANTITIES, STATUS, computed, labels, reasons, sweep
+from tokenwall.sweep.uncertainty import (
+    Uncertain,
+    monte_carlo,
+    quantiles,
+    ranking,
+    sobol,
+    tornado,
+    uncertain_inputs,
+)
 
 __all__ = [
     "QUANTITIES",
     "STATUS",
+    "Uncertain",
     "computed",
     "labels",
+    "monte_carlo",
+    "quantiles",
+    "ranking",
     "reasons",
+    "sobol",
     "sweep",
+    "tornado",
+    "uncertain_inputs",
 ]

@@ -28,7 +28,7 @@ _LONG, _LAYOUT, _NOTHING, _TABLE, _REFUSED = range(1, 6)
 _LAYOUTS = ("devices", "tensor_parallel", "expert_parallel", "pipeline_parallel")
 # Points of one call: its arrays stay in the processor's cache.
 _BLOCK = 16384
-_FAST_BLOCK = 1 << 20
+_FAST_BLOCK = 1 << 18
 _FAST = ("time_per_output_token", "tokens_per_second_per_user", "decode_tokens_per_second")
 _REST = (*_LAYOUTS, "weight_bits", "kv_bits", "activation_bits", "expert_bits")
 _FAST_OUTER = ("devices", "weight_bits", "kv_bits")
