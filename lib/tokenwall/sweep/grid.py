@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +125,7 @@ def _bar(progress: bool | None, total: int) -> Any:
 
 
 def _lazily(request: Request, chunks: Any) -> dict[str, Any]:
-    import dask.array as da
-
+    da: Any = importlib.import_module("dask.array")
     shape = request.shape
     if not shape:
         raise ValueError("chunks are given but no argument is a list; there is nothing to cut")
@@ -316,27 +317,21 @@ def computed(lazy: Any, *, progress: bool | None = None) -> Any:
         >>> computed(grid["tokens_per_second"].max() > 1).item()
         True
     """
-    import sys
-
     if progress is False or (progress is None and not sys.stderr.isatty()):
         return lazy.compute()
     client = _client()
     if client is not None:
-        from distributed import progress as show
-
         held = lazy.persist()
-        show(held)
+        distributed: Any = importlib.import_module("distributed")
+        distributed.progress(held)
         return held.compute()
-    from dask.diagnostics import ProgressBar
-
-    with ProgressBar(minimum=0.0 if progress else 1.0, out=sys.stderr):
+    diagnostics: Any = importlib.import_module("dask.diagnostics")
+    with diagnostics.ProgressBar(minimum=0.0 if progress else 1.0, out=sys.stderr):
         return lazy.compute()
 
 
 def _client() -> Any:
     """The active client of dask.distributed, or None."""
-    import sys
-
     if "distributed" not in sys.modules:
         return None
     from distributed import get_client

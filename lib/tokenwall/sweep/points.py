@@ -1,4 +1,4 @@
-"""Predictions of many points of one model, machine and engine; what cannot be is nan, with a code."""
+"""Predictions of many points, cell by cell; what cannot be is nan, with a code that says why."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class _Cell:
     engine: Engine | None
 
 
-def fill(request: Request, index: Mapping[str, Any], into: Columns, *, threads: int = 1) -> Iterator[int]:
+def fill(
+    request: Request, index: Mapping[str, Any], into: Columns, *, threads: int = 1
+) -> Iterator[int]:
     """Predict a part of a sweep and write it into arrays.
 
     Args:
@@ -62,9 +64,7 @@ def fill(request: Request, index: Mapping[str, Any], into: Columns, *, threads: 
     inner = [name for name in request.axes if name not in outer]
     places = [list(request.axes).index(name) for name in outer]
     views = {key: np.moveaxis(array, places, range(len(places))) for key, array in into.items()}
-    values = {
-        name: np.asarray(request.axes[name], dtype=float)[index[name]] for name in inner
-    }
+    values = {name: np.asarray(request.axes[name], dtype=float)[index[name]] for name in inner}
     for spot in np.ndindex(*(len(index[name]) for name in outer)):
         chosen = {
             name: request.axes[name][index[name][place]]
@@ -72,7 +72,7 @@ def fill(request: Request, index: Mapping[str, Any], into: Columns, *, threads: 
         }
         cell = _cell({**request.fixed, **chosen})
         numbers = {k: v for k, v in {**request.fixed, **chosen}.items() if k not in NAMES}
-        target = {key: view[spot] for key, view in views.items()}
+        target = {key: view[(*spot, ...)] for key, view in views.items()}
         layout = _layout(cell, numbers, values)
         shape = tuple(len(values[name]) for name in inner)
         for slab in _slabs(shape, _FAST_BLOCK if fast else _BLOCK):
@@ -162,7 +162,8 @@ def _flat_layout(
 ) -> npt.NDArray[Any]:
     if layout is None:
         return np.zeros(size, dtype="i1")
-    part = layout[tuple(s if n > 1 else slice(None) for s, n in zip(slab, layout.shape, strict=True))]
+    sizes = zip(slab, layout.shape, strict=True)
+    part = layout[tuple(cut if length > 1 else slice(None) for cut, length in sizes)]
     shape = [s.stop - s.start for s in slab]
     return np.ascontiguousarray(np.broadcast_to(part, shape)).ravel()
 

@@ -247,7 +247,8 @@ def _named(name: str, value: Any) -> Any:
         raise ValueError(f"{name} is an empty list; it must name at least one")
     for one in values:
         _known(name, one)
-    twice = {label(one) for one in values if [label(other) for other in values].count(label(one)) > 1}
+    words = [label(one) for one in values]
+    twice = {word for word in words if words.count(word) > 1}
     if twice:
         raise ValueError(f"{name} names {', '.join(sorted(twice))} twice")
     return tuple(values) if _several(name, value) else value

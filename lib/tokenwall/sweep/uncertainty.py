@@ -92,7 +92,7 @@ class Uncertain:
             share: between 0 and 1, a number or an array.
 
         Example:
-            >>> Uncertain("x", 1.0, 0.5, 1.5).at(0.5)
+            >>> round(float(Uncertain("x", 1.0, 0.8, 1.2).at(0.5)), 6)
             1.0
         """
         from scipy import stats
@@ -322,8 +322,7 @@ def _outcomes(request: Request, drawn: Mapping[str, Array], draws: int) -> dict[
         "tokens_per_second_per_user": 1 / steps,
         "decode_tokens_per_second": prediction.batch / steps,
         "time_per_output_token": steps,
-        "time_to_first_token": prediction.time_to_first_token
-        * columns.get("prompt_residual", 1.0),
+        "time_to_first_token": prediction.time_to_first_token * columns.get("prompt_residual", 1.0),
         "batch_time": reading + output * steps,
     }
     for name, factor in (("joules_per_token", watts), ("dollars_per_million_tokens", 1.0)):
@@ -390,7 +389,8 @@ def sobol(
     results = np.asarray(function(drawn), dtype=float)
     if not np.ptp(results) > 0:
         raise ValueError("the result does not vary with any input")
-    found = analyze.analyze(problem, results, calc_second_order=False, seed=seed)
+    # A seed of 0 would be none there.
+    found = analyze.analyze(problem, results, calc_second_order=False, seed=seed + 1)
     frame = pd.DataFrame(
         {
             "first": found["S1"],
