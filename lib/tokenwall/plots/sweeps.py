@@ -11,7 +11,7 @@ from tokenwall import style
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     import xarray as xr
@@ -54,20 +54,27 @@ def words_of(name: str) -> str:
     return _WORDS.get(name, name.replace("_", " "))
 
 
-def trade(found: xr.Dataset) -> tuple[str, str, float, float]:
-    """Who leads at the smallest and at the largest batch, and by what factor over the next.
+def busiest(found: xr.Dataset) -> tuple[str, float, float]:
+    """The machine that makes most tokens a second of what fits, how many, and at which batch.
 
     Args:
-        found: a sweep over machine and batch, with decode_tokens_per_second.
+        found: a sweep over machine and batch, with decode_tokens_per_second and fits.
     """
-    rates = found["decode_tokens_per_second"].where(found["fits"])
-    ends = []
-    for place in (0, -1):
-        column = rates.isel(batch=place)
-        order = np.argsort(-np.nan_to_num(column.values))
-        first, second = column.values[order[:2]]
-        ends.append((str(found["machine_name"].values[order[0]]), float(first / second)))
-    return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+    rates = found["decode_tokens_per_second"].where(found["fits"]).transpose("machine", "batch")
+    values = np.nan_to_num(rates.values)
+    machine, place = np.unravel_index(int(values.argmax()), values.shape)
+    name, batch = found["machine"].values[machine], found["batch"].values[place]
+    return str(name), float(values[machine, place]), float(batch)
+
+
+def _apart(values: Sequence[float], ratio: float) -> list[float]:
+    """Heights on a logarithmic axis, moved up where two labels would touch."""
+    placed: dict[int, float] = {}
+    below = 0.0
+    for place in np.argsort(values):
+        below = max(float(values[place]), below * ratio)
+        placed[int(place)] = below
+    return [placed[place] for place in range(len(values))]
 
 
 def machines_figure(found: xr.Dataset, *, narrow: bool = False) -> Figure:
@@ -80,15 +87,17 @@ def machines_figure(found: xr.Dataset, *, narrow: bool = False) -> Figure:
     fig, ax = style.figure(narrow)
     batch = found["batch"].values
     ax.set(xscale="log", yscale="log", xlim=(batch[0], batch[-1] * (12 if narrow else 4)))
-    for place, name in enumerate(found["machine_name"].values):
+    last = found["decode_tokens_per_second"].isel(batch=-1).values
+    heights = _apart(last, 1.35 if narrow else 1.22)
+    for place, name in enumerate(found["machine"].values):
         here = found.isel(machine=place)
         rates, fits = here["decode_tokens_per_second"].values, here["fits"].values
         shade = style.MEMORY if place == 0 else style.NEUTRAL
         ax.plot(batch, np.where(fits, rates, np.nan), color=shade)
         ax.plot(batch, rates, color=shade, ls=":", lw=1)
         ax.annotate(
-            textwrap.fill(str(name), 14) if narrow else str(name),
-            (batch[-1], rates[-1]),
+            str(name),
+            (batch[-1], heights[place]),
             (4, 0),
             textcoords="offset points",
             va="center",
@@ -99,9 +108,9 @@ def machines_figure(found: xr.Dataset, *, narrow: bool = False) -> Figure:
     style.unit_axis(ax.yaxis)
     ax.set_xlabel("sequences at a time")
     ax.set_ylabel("tokens per second of all")
-    few, many, _, lead = trade(found)
-    same = "leads throughout" if few == many else f"leads when alone, {many} when full"
-    _title(ax, f"{few} {same}, by a factor of {engineering(lead, digits=2)}", narrow)
+    name, most, at = busiest(found)
+    words = f"{name} makes most: {engineering(most, digits=2)} tokens per second"
+    _title(ax, f"{words} at {engineering(at)} sequences", narrow)
     return fig
 
 
@@ -112,7 +121,7 @@ def machines_alt(found: xr.Dataset) -> str:
         found: as for `machines_figure`.
     """
     parts = []
-    for place, name in enumerate(found["machine_name"].values):
+    for place, name in enumerate(found["machine"].values):
         here = found.isel(machine=place)
         ends = [float(here["decode_tokens_per_second"].values[i]) for i in (0, -1)]
         fits = here["batch"].values[here["fits"].values]
@@ -136,7 +145,6 @@ def spread_figure(drawn: Mapping[str, xr.Dataset], *, narrow: bool = False) -> F
     """
     fig, ax = style.figure(narrow)
     ax.set(xscale="log", yscale="log")
-    heights = (0.86, 0.55, 0.3)
     for number, (label, ends) in enumerate(drawn.items()):
         rates = ends["tokens_per_second"]
         low, middle, high = (rates.isel(quantile=i).values for i in range(3))
@@ -147,7 +155,7 @@ def spread_figure(drawn: Mapping[str, xr.Dataset], *, narrow: bool = False) -> F
         text = f"{label}: × {spread_factor(ends):.2g} either way"
         ax.text(
             0.03,
-            heights[0] - 0.14 * number,
+            0.92 - (0.16 if narrow else 0.08) * number,
             textwrap.fill(text, 30) if narrow else text,
             transform=ax.transAxes,
             color=colour,
@@ -160,7 +168,7 @@ def spread_figure(drawn: Mapping[str, xr.Dataset], *, narrow: bool = False) -> F
     ax.set_ylabel("tokens per second")
     widths = [spread_factor(ends) for ends in drawn.values()]
     more = np.log(widths[-1]) / np.log(widths[0])
-    _title(ax, f"The engine's constants alone make {more:.0%} of the spread", narrow)
+    _title(ax, f"The engine's constants alone give a band {more:.0%} as wide", narrow)
     return fig
 
 
@@ -210,30 +218,27 @@ def ranking_figure(table: pd.DataFrame, *, most: int = 6, narrow: bool = False) 
     size = (3.6, 1.0 * rows + 2.2) if narrow else (7.2, 0.5 * rows + 1.5)
     layout = {"nrows": 2} if narrow else {"ncols": 2}
     fig, (left, right) = style.figure(narrow, figsize=size, **layout)
+    every = shown[["at_low", "at_high"]].to_numpy()
+    start = min(every.min(), 0.5) * 0.9
+    right.set_xlim(start, max(every.max(), 1.5) * 1.05)
     for place, (name, row) in enumerate(shown.iterrows()):
         first = max(row["first"], 0.0)
         left.barh(place, row["total"], height=0.3, color=style.NEUTRAL, alpha=0.35)
         left.barh(place, first, height=0.3, color=style.NEUTRAL)
         ends = sorted((row["at_low"], row["at_high"]))
         right.barh(place, ends[1] - ends[0], left=ends[0], height=0.3, color=style.NEUTRAL)
-        for ax, at in ((left, 0.0), (right, None)):
-            if at is None and not narrow:
-                continue
-            x = 0.0 if at is not None else right.get_xlim()[0]
-            if ax is left:
-                ax.text(x, place - 0.22, words_of(str(name)), fontsize=8, va="bottom")
+        right.plot([1, 1], [place - 0.15, place + 0.15], color=style.INK, lw=1)
+        left.text(0, place - 0.22, words_of(str(name)), fontsize=8, va="bottom")
         text = f"× {ends[0]:.2f} to {ends[1]:.2f}"
-        right.text(1.0, place - 0.22, text, fontsize=8, va="bottom", ha="center")
+        text = f"{words_of(str(name))}: {text}" if narrow else text
+        right.text(start, place - 0.22, text, fontsize=8, va="bottom")
     for ax in (left, right):
         ax.set_ylim(rows - 0.5, -0.9)
         ax.set_yticks([])
         ax.grid(False, axis="y")
         ax.spines["left"].set_visible(False)
     left.set_xlim(0, 1)
-    left.set_xlabel("share of the variance: dark alone, pale with others")
-    ends = shown[["at_low", "at_high"]].to_numpy()
-    right.set_xlim(min(ends.min(), 0.5) * 0.9, max(ends.max(), 1.5) * 1.05)
-    right.axvline(1, color=style.MUTED, lw=1)
+    left.set_xlabel("share of the variance, faint: with others")
     right.set_xlabel("factor on the result at either end")
     top = shown.iloc[0]
     _title(left, f"Most comes from {words_of(str(shown.index[0]))}: {top['total']:.0%}", True)
