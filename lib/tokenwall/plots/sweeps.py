@@ -11,8 +11,9 @@ from tokenwall import style
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    import numpy.typing as npt
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
@@ -67,14 +68,13 @@ def busiest(found: xr.Dataset) -> tuple[str, float, float]:
     return str(name), float(values[machine, place]), float(batch)
 
 
-def _apart(values: Sequence[float], ratio: float) -> list[float]:
+def _apart(values: npt.ArrayLike, ratio: float) -> list[float]:
     """Heights on a logarithmic axis, moved up where two labels would touch."""
-    placed: dict[int, float] = {}
+    heights = np.array(values, dtype=float)
     below = 0.0
-    for place in np.argsort(values):
-        below = max(float(values[place]), below * ratio)
-        placed[int(place)] = below
-    return [placed[place] for place in range(len(values))]
+    for place in np.argsort(heights):
+        heights[place] = below = max(float(heights[place]), below * ratio)
+    return [float(height) for height in heights]
 
 
 def machines_figure(found: xr.Dataset, *, narrow: bool = False) -> Figure:
