@@ -12,7 +12,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: help env book site lint test lab serve bench peers notebooks requirements clean
+.PHONY: help env book site lint test lab serve bench validate peers notebooks requirements clean
 
 help:
 	@echo "make book          build the site and say where it is"
@@ -20,6 +20,7 @@ help:
 	@echo "make lab           open the chapters in JupyterLab"
 	@echo "make serve         build, then serve the site on http://127.0.0.1:$(PORT)"
 	@echo "make bench         time the equations, and the peers that make peers has installed"
+	@echo "make validate      print the errors of predictions beside the bars that we set ourselves"
 	@echo "make peers         install four other programs and compare what they predict (2 GB)"
 	@echo "make notebooks     execute the chapters in place, the same way every time"
 	@echo "make lint          style, types and import rules only"
@@ -65,6 +66,9 @@ serve: book
 bench: env
 	@$(BIN)/python tools/bench.py
 	@$(BIN)/python tools/bench_peers.py
+
+validate: env
+	@$(BIN)/python tools/validate.py
 
 peers: env
 	@$(BIN)/python tools/peers.py

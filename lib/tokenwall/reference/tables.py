@@ -18,7 +18,7 @@ Row = dict[str, str]
 # Tables with a page of their own, and the column of their index that groups the keys.
 PAGES = {"machines": "category", "models": "family", "measurements": "source", "claims": "part"}
 # What a program wrote, too long to read: counted on the pages, and there to fetch.
-LONG = frozenset({"peer_predictions"})
+LONG = frozenset({"peer_predictions", "serving_engines", "serving_held_out"})
 _COLUMNS = ("Quantity", "As printed", "Kind", "Source", "Note")
 _RECALLED = "recalled"
 # Columns that the parts of a row already show.
@@ -265,7 +265,7 @@ def _value(row: Row) -> str:
 def _cited(row: Row) -> str:
     if "source" not in row:
         return ""
-    cited = ", ".join(markup.cite(key) for key in row["source"].split("; "))
+    cited = ", ".join(map(markup.cite, _keys(row)))
     place = f", {markup.text(row['locator'])}" if row.get("locator") else ""
     seen = f", seen {row['retrieved']}" if row.get("retrieved") else ""
     return cited + place + seen
@@ -307,7 +307,12 @@ def _ordered(kinds: Iterable[str]) -> list[str]:
 
 
 def _sources(held: list[Row]) -> int:
-    return len({key for row in held for key in row["source"].split("; ")})
+    return len({key for row in held for key in _keys(row)})
+
+
+def _keys(row: Row) -> list[str]:
+    """Sources of a row; some tables part them by blanks alone."""
+    return row["source"].replace(";", " ").split()
 
 
 def _distinct(group: list[Row], column: str, *, code: bool = False, page: str = "") -> str:
