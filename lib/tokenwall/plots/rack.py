@@ -7,7 +7,7 @@ same in words, composed from the same table.
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAR = 0.25  # share by which a prediction may miss and still count as near
+_Across = Literal["left", "center"]
+_Up = Literal["top", "bottom"]
 _COLOUR = {
     "compute": style.COMPUTE,
     "memory": style.MEMORY,
@@ -38,8 +40,8 @@ _PARTS = {
 }
 
 
-def _title(ax: Axes, text: str, narrow: bool) -> None:
-    ax.set_title(textwrap.fill(text, 38 if narrow else 88))
+def _title(ax: Axes, text: str, narrow: bool, width: int = 38) -> None:
+    ax.set_title(textwrap.fill(text, width if narrow else 88))
 
 
 def record_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
@@ -75,7 +77,7 @@ def record_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     ax.set_xlabel("predicted over published tokens per second")
     worst = table["error"].abs().max()
     found = f"No prediction misses a record by more than {100 * worst:.0f} %"
-    _title(ax, f"{found}, whatever the constants had seen", narrow)
+    _title(ax, f"{found}, whatever the constants had seen", narrow, 27)
     return fig
 
 
@@ -134,7 +136,10 @@ def budget_figure(table: pd.DataFrame, record: float, *, narrow: bool = False) -
     style.unit_axis(ax.xaxis, "s")
     ax.set_xlabel("time of one device for one output token")
     share = table.loc[table["limit"] == "compute", "seconds"].sum() / ends[-1]
-    _title(ax, f"Arithmetic is {100 * share:.0f} % of a token, and half of its minimum is prompts", narrow)
+    least = table["seconds"].iloc[:2]
+    found = f"Arithmetic is {100 * share:.0f} % of a token's time"
+    prompts = f"prompts are {100 * least.iloc[1] / least.sum():.0f} % of its least"
+    _title(ax, f"{found}; {prompts}", narrow, 32)
     return fig
 
 
@@ -198,7 +203,7 @@ def scaling_figure(table: pd.DataFrame, runs: pd.DataFrame, *, narrow: bool = Fa
     for ax in (left, right):
         ax.set_xlabel("devices")
         style.unit_axis(ax.xaxis)
-        style.unit_axis(ax.yaxis)
+        style.unit_axis(ax.yaxis, digits=3)
     return fig
 
 
@@ -228,6 +233,13 @@ _MAP_COLOUR = {
     "8 H100": style.NETWORK,
     "M2 Ultra": style.NEUTRAL,
     "4 WSE-3": style.MEMORY,
+}
+# Where each name stands beside the full machine: offset in points, and how it is aligned.
+_MAP_PLACE: dict[str, tuple[tuple[int, int], _Across, _Up]] = {
+    "72 GB300": ((-2, -7), "left", "top"),
+    "8 H100": ((-2, -7), "left", "top"),
+    "M2 Ultra": ((-2, 6), "left", "bottom"),
+    "4 WSE-3": ((4, 6), "center", "bottom"),
 }
 _MAP_SPAN = ((1.0, 2000.0), (5.0, 6e6))
 
@@ -261,14 +273,15 @@ def map_figure(
         ax.plot(rows["user"], rows["rate"], color=colour)
         full, one = rows.iloc[-1], rows.iloc[0]
         ax.plot([full["user"]], [full["rate"]], "o", color=colour, ms=6)
+        at, across, up = _MAP_PLACE[str(label)]
         ax.annotate(
             f"{label},\n{engineering(full['batch'], digits=2)} users",
             (full["user"], full["rate"]),
-            (-6, 0) if full["user"] > 4 else (4, 8),
+            at,
             textcoords="offset points",
             color=colour,
-            ha="right" if full["user"] > 4 else "left",
-            va="center" if full["user"] > 4 else "bottom",
+            ha=across,
+            va=up,
             fontsize=8,
         )
         ax.plot([one["user"]], [one["rate"]], "o", color=colour, ms=4, mfc="none")
@@ -277,10 +290,10 @@ def map_figure(
         ax.annotate(
             f"{row.label}, {row.rate:.0f}",
             (row.rate, row.rate),
-            (6, -6),
+            (-6, 4) if row.label.startswith("Groq") else (6, -6),
             textcoords="offset points",
-            va="top",
-            ha="left" if row.rate < 200 else ("right" if row.rate < 400 else "left"),
+            ha="right" if row.label.startswith("Groq") else "left",
+            va="bottom" if row.label.startswith("Groq") else "top",
             fontsize=8,
         )
     style.unit_axis(ax.xaxis)
@@ -354,7 +367,7 @@ def million_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     style.unit_axis(ax.xaxis, "s")
     ax.set_xlabel("time in one token of one user")
     over = (table["over"] > 1).sum()
-    _title(ax, f"{over} of {len(table)} parts alone take longer than a whole token may", narrow)
+    _title(ax, f"{over} of {len(table)} parts alone take longer than a whole token may", narrow, 30)
     return fig
 
 

@@ -87,8 +87,9 @@ def share_axes(*, narrow: bool = False) -> Figure:
     ax.plot([1, 1], [1, 1], color=style.NETWORK, gid="served")
     ax.plot([8], [100], "o", color=style.COMPUTE, ms=9, gid="here")
     ax.text(8, 100, "", color=style.COMPUTE, ha="center", va="top", gid="here-label")
-    ax.text(1.15, 6e4, "dashed: memory and arithmetic alone", color=style.MUTED, va="top")
-    ax.set_title("Sharing a model helps one user, up to a point")
+    ax.text(1.15, 1.4, "dashed: memory and arithmetic alone", color=style.MUTED)
+    gap = "\n" if narrow else " "
+    ax.set_title(f"Sharing a model helps one user,{gap}up to a point")
     ax.set_xlabel("devices that share one copy of the model")
     ax.set_ylabel("tokens per second of each user")
     style.unit_axis(ax.xaxis, "1")

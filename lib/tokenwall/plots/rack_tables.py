@@ -1,4 +1,4 @@
-"""Tables of the rack chapter: records and predictions, what a token costs, machines of all sizes."""
+"""Tables of the rack chapter: records and predictions, a token's cost, machines of all sizes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def fitted_rows() -> dict[str, int]:
     """Published rows behind each set of constants, by what was left out."""
     stored = resources.files("tokenwall").joinpath("data/serving_held_out.csv").read_text("utf-8")
     counts = {"": len(stored.splitlines()) - 1}
-    return counts | {str(key): int(rows.iloc[0]) for key, rows in _fits().groupby("left_out")["rows"]}
+    fits = _fits().drop_duplicates("left_out").set_index("left_out")["rows"]
+    return counts | {str(key): int(rows) for key, rows in fits.items()}
 
 
 def interactive_share() -> float:
@@ -176,9 +177,9 @@ def what_if(record: str = RECORD) -> pd.DataFrame:
     """
     import pandas as pd
 
-    middle, short, long = interval(WORKLOAD, "prompt_length")
+    _, short, long = interval(WORKLOAD, "prompt_length")
     table = data.measurements().set_index("id")
-    measured = float(table.loc[TEMPLATE, "output_tokens"])
+    seen, answer = float(table.loc[TEMPLATE, "output_tokens"]), facts(WORKLOAD)["answer_length"]
     devices = facts(record)["accelerators"]
     full = float(rack(record).batch)
     cases = [
@@ -186,7 +187,7 @@ def what_if(record: str = RECORD) -> pd.DataFrame:
         ("bits of the cache", "kv_bits", (16, 8), "{:.0f}"),
         ("devices a copy", "tensor_parallel", (4, 1), "{:.0f}"),
         ("sequences a device", "batch", (512 * devices, full), "{:.0f}"),
-        ("mean answer", "output_len", (measured, facts(WORKLOAD)["answer_length"]), "{:.0f} tokens"),
+        ("mean answer", "output_len", (seen, answer), "{:.0f} tokens"),
         ("bits of a weight", "weight_bits", (5, 4), "{:g}"),
     ]
     base = float(rack(record).tokens_per_second)
