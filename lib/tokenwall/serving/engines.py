@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
+import math
 import re
 from dataclasses import dataclass, fields
 from importlib import resources
@@ -47,7 +48,7 @@ class Engine:
         overhead_per_layer: time of one layer that does not depend on bytes [s].
         overhead_per_step: time of a step that depends on neither layers nor batch [s].
         overhead_per_sequence: time for one sequence in a step [s].
-        round_latency: time of one round of an exchange that carries nothing [s].
+        round_latency: time of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
         routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
@@ -79,8 +80,28 @@ class Engine:
     prompt_spread: float = 0.0
     served_spread: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse constants that no engine can have."""
+        for name in CONSTANTS:
+            value, most = getattr(self, name), 1.0 if name in _SHARES else math.inf
+            least = ("above" if name in _REACHED else "at least") + " 0"
+            end = "" if math.isinf(most) else f" and at most {most:g}"
+            try:
+                fine = math.isfinite(value) and 0 <= value <= most
+            except TypeError:
+                fine = False
+            if not fine or (name in _REACHED and value == 0):
+                raise ValueError(
+                    f"engine {self.name!r}: {name} is {value!r}; it must be {least}{end}"
+                )
+
 
 CONSTANTS = tuple(field.name for field in fields(Engine))[1:]
+# What is reached of something and divides a time.
+_REACHED = frozenset(n for n in CONSTANTS if n.endswith(("_fraction", "_factor"))) - {
+    "exposed_fraction"
+}
+_SHARES = _REACHED | {"exposed_fraction", "routing_agreement"}
 IDEAL = Engine("ideal")
 
 
@@ -116,27 +137,25 @@ def stacks() -> pd.DataFrame:
     """Engines and what belongs to each: sources of measurements, devices that default to it.
 
     Columns: `key`, `family`, `engine` and `source` of the measurements (empty for any), `models`
-    (keys that the row is restricted to), `defaults` (categories of machines), `aliases`,
+    and `vendors` (that the row is restricted to), `defaults` (categories of machines), `aliases`,
     `activations` (see `arithmetic_of`).
     """
     return pd.DataFrame(_rows("stacks"))
 
 
-def stack_of(engine: str, source: str, model: str) -> str:
+def stack_of(engine: str, source: str, model: str, vendor: str = "") -> str:
     """The engine that a published row belongs to, or nothing where no constants were fitted.
 
     Args:
         engine: as the measurement table names it.
         source: its source.
         model: key of its model.
+        vendor: of its machine.
     """
     for row in stacks().itertuples():
-        models = row.models.split()
-        if (
-            row.engine == engine
-            and source in row.source.split()
-            and (not models or model in models)
-        ):
+        models, vendors = row.models.split(), row.vendors.split()
+        fits = row.engine == engine and source in row.source.split()
+        if fits and (not models or model in models) and (not vendors or vendor in vendors):
             return str(row.key)
     return ""
 
@@ -170,6 +189,8 @@ def engine(name: str | Engine) -> Engine:
     """
     if isinstance(name, Engine):
         return name
+    if not isinstance(name, str):
+        raise ValueError(f"engine is {name!r}; it must be a name or an Engine")
     wanted = _plain(name)
     if wanted == "ideal":
         return IDEAL
@@ -187,6 +208,8 @@ def default_engine(category: str, vendor: str = "") -> str:
         category: of the machine table.
         vendor: of the machine table.
     """
+    if not category:
+        return "any"
     for row in stacks().itertuples():
         if f"{category}/{vendor}" in row.defaults.split(" | "):
             return str(row.key)

@@ -97,7 +97,7 @@ def _case(row: Any) -> Case | str:
         bits = 8 * row.weight_bytes / shape.parameters
     if math.isnan(bits):
         return "bits of the weights not published"
-    stack = stack_of(row.engine, row.source, row.model)
+    stack = stack_of(row.engine, row.source, row.model, device.vendor)
     if not stack:
         return f"engine {row.engine} not fitted"
     quantity, measured, context = _measured(row)
@@ -117,7 +117,25 @@ def _case(row: Any) -> Case | str:
             # Requests of one length that start together also end together: they come in waves.
             running = row.requests / math.ceil(row.requests / running)
         asked = load.Workload(**{**asked.__dict__, "batch": running})
+    if quantity == "batch":
+        asked = _in_turns(shape, device, asked)
+        measured *= float(asked.batch) / float(row.batch)
     return Case(row.id, quantity, measured, shape, device, stack, asked, context, row)
+
+
+def _in_turns(shape: Shape, device: Device, asked: load.Workload) -> load.Workload:
+    """A batch whose caches do not fit runs as the part that does, again and again.
+
+    Paged caches grow as they are filled: what counts is the mean length.
+    """
+    if math.isnan(device.capacity):
+        return asked
+    middle = load.Workload(**{**asked.__dict__, "output": asked.output / 2})
+    try:
+        fitting = load.largest_batch(shape, device, _memory_only(), middle)
+    except ValueError:
+        return asked
+    return load.Workload(**{**asked.__dict__, "batch": min(float(asked.batch), float(fitting))})
 
 
 def _memory_only() -> Engine:
@@ -137,8 +155,12 @@ def _unfit(row: Any) -> str:
         return "another model or machine than named"
     if row.metric.startswith("speculative"):
         return "speculative decoding"
-    if "offloading" in row.parallelism:
+    if "offload" in row.parallelism:
         return "weights outside the device's memory"
+    if "doubtful" in row.note:
+        return "doubtful for a reason that its note gives"
+    if row.engine == "Transformers" and row.weight_bits < 16:
+        return "weights unpacked by a library that no constants describe"
     if row.machine in _UNSURE:
         return "what one device is, is not stated"
     if math.isnan(row.devices):

@@ -80,6 +80,8 @@ class Workload:
 
 def _checked(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> Number:
     try:
+        if value is None or np.asarray(value).dtype.kind not in "iufO":
+            raise TypeError
         values = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {value!r}; it must be a number or numbers") from None
@@ -175,6 +177,12 @@ def workload(
         expert=expert,
         stages=stages,
     )
+    apart = asked.attention_copies
+    if np.any(apart != np.floor(apart)):
+        raise ValueError(
+            f"expert_parallel is {np.max(expert):g}; it must be a multiple of tensor_parallel, "
+            f"here {np.max(tensor):g}"
+        )
     whole = asked.devices / asked.group
     if np.any(whole != np.floor(whole)) or np.any(whole < 1):
         raise ValueError(
@@ -238,8 +246,12 @@ def cache_bytes_of(shape: Shape, asked: Workload, context: Number) -> Number:
 def activation_bytes_of(shape: Shape, asked: Workload, batch: Number) -> Number:
     """Activations of the largest block of tokens in flight on one copy of the model [B]."""
     block = np.maximum(np.minimum(batch * np.maximum(asked.prompt, 1.0), _BLOCK), batch)
-    width = 2 * shape.hidden * asked.tensor + 2 * shape.feedforward
-    return _BYTES * (block * width + batch * shape.vocabulary)
+    return _BYTES * (block * _width_of(shape, asked) + batch * shape.vocabulary)
+
+
+def _width_of(shape: Shape, asked: Workload) -> Number:
+    """Numbers of one token that are alive at a time on one copy of the model."""
+    return 2 * shape.hidden * asked.tensor + 2 * shape.feedforward
 
 
 def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload) -> Number:
@@ -259,10 +271,13 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
     usable = engine.memory_fraction * device.capacity * asked.group
     free = usable - weight_bytes_of(shape, asked)
     full = cache_bytes_of(shape, asked, asked.prompt + asked.output)
-    # The activations of a block depend on the batch only where prompts are short.
-    first = np.maximum(np.floor((free - activation_bytes_of(shape, asked, _BLOCK)) / full), 0.0)
-    spare = free - activation_bytes_of(shape, asked, np.maximum(first, 1.0))
-    fitting = np.floor(spare / full)
+    # Three straight lines: short prompts fill no block, longer ones one, very many tokens more.
+    width = _BYTES * _width_of(shape, asked)
+    each = full + _BYTES * shape.vocabulary
+    short = free / (each + np.maximum(asked.prompt, 1.0) * width)
+    block, many = (free - _BLOCK * width) / each, free / (each + width)
+    fitting = np.floor(np.minimum(np.maximum(short, block), many))
+    spare = free - activation_bytes_of(shape, asked, 1.0)
     if np.any(fitting < 1):
         raise ValueError(
             f"no sequence fits: {shape.name} leaves {float(np.min(spare)):.3g} B of "
@@ -273,6 +288,10 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
 
 def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> dict[str, Number]:
     rate, unit = device.rate(asked.activation_bits)
+    if arithmetic_of(engine.name) == "integers":
+        rate = np.where(unit == 8, device.integer_rate, device.half_rate * np.ones(np.shape(unit)))[
+            ()
+        ]
     ones = np.ones(np.shape(unit))
     factor = np.where(unit == 8, engine.eight_bit_factor, ones)
     factor = np.where(unit == 4, engine.four_bit_factor, factor)[()]
@@ -392,8 +411,9 @@ def stages_at_once(asked: Workload, batch: Number) -> Number:
         asked: the request.
         batch: prompts that are read together.
     """
-    blocks = np.maximum(1.0, batch * asked.prompt / _CHUNK)
-    return np.minimum(asked.stages, blocks)
+    blocks = np.maximum(1.0, np.ceil(batch * asked.prompt / _CHUNK))
+    # The first block fills the groups one after another and the last one empties them.
+    return asked.stages * blocks / (blocks + asked.stages - 1)
 
 
 def weight_total(shape: Shape, bits: Number) -> Number:
