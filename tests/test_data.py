@@ -34,7 +34,8 @@ FIXED = (
 TIDY = "key quantity value unit low high kind source locator retrieved note".split()
 MEASURED = (
     "id model machine engine metric value unit devices parallelism weight_bits weight_bytes batch "
-    "input_tokens output_tokens context kind plausible source locator note scenario submitter"
+    "input_tokens output_tokens context kind plausible source locator note scenario submitter "
+    "kv_bits activation_bits requests"
 ).split()
 SCENARIOS = ("offline", "server", "interactive", "single-stream")
 INDEX = {

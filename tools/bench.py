@@ -21,6 +21,7 @@ from tokenwall.program import compile_program
 from tokenwall.roofline import batch_token_rate, decode_rate
 
 POINTS = 1_000_000
+SWEEP = 10_000_000
 PROBE = """
 import sys, time
 start = time.perf_counter()
@@ -61,6 +62,38 @@ def import_cost() -> tuple[float, str]:
     return min(float(f[0]) for f in fields), " and ".join(heavy) or "neither Matplotlib nor pandas"
 
 
+def sweeps() -> list[tuple[str, str, str]]:
+    """Ten million decode predictions, a million whole ones: points a second, peak memory."""
+    import tracemalloc
+
+    from tokenwall.sweep import computed, sweep
+
+    asked = {"model": "Llama 3.1 70B", "machine": "H100 SXM", "devices": 8, "weight_bits": 8}
+    context = np.arange(1000)
+    rows = []
+    for what, count, quantity, chunks in (
+        ("sweep, decode steps, in memory", SWEEP, "time_per_output_token", None),
+        ("sweep, decode steps, largest of lazy blocks", SWEEP, "time_per_output_token", 500_000),
+        ("sweep, whole predictions, in memory", SWEEP // 10, "tokens_per_second", None),
+    ):
+        batch = np.linspace(1, 512, count // context.size)
+
+        def task(q=quantity, c=chunks, b=batch):
+            found = sweep(
+                **asked, batch=b, input_len=context, quantities=[q], chunks=c, progress=False
+            )
+            return computed(found[q].max(), progress=False)
+
+        seconds = best(task, 1, 3)
+        tracemalloc.start()
+        task()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        points = f"{count / seconds / 1e6:,.1f} M points/s"
+        rows.append((what, points, f"{count / 1e6:g} M points, peak {peak / 1e6:,.0f} MB"))
+    return rows
+
+
 def main() -> None:
     """Measure and print."""
     rows: list[tuple[str, str, str]] = []
@@ -84,6 +117,7 @@ def main() -> None:
     rows.append(("compile one equation for the page", f"{program * 1e3:.1f} ms", ""))
     seconds, heavy = import_cost()
     rows.append(("import tokenwall", f"{seconds * 1e3:.0f} ms, {heavy}", "under 500 ms, neither"))
+    rows += sweeps()
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores")
     width = [max(len(row[i]) for row in rows) for i in range(2)]
     for what, figure, bar in rows:

@@ -25,14 +25,14 @@ def distinct_experts(
     """Experts of one layer that at least one token of a batch uses, on average [1].
 
     Each token draws its experts evenly and apart from the others; an expert stays unread only if
-    every token passes it by. Real routers are uneven and tokens of a kind agree: a share of the
-    tokens beyond the first then counts as having drawn with others, and the batch touches fewer.
+    every token passes it by. Real routers are uneven and tokens of a kind agree, so a batch touches
+    fewer: it counts as a smaller one, by a power of its size. That power is measured, not derived.
 
     Args:
         batch (1): tokens that pass the layer in one step.
         experts_per_token (1): experts that one token uses.
         experts (1): experts of the layer.
-        routing_agreement (1): share of the further tokens that choose as others do.
+        routing_agreement (1): 0 where tokens draw apart, 1 where all choose as one.
 
     Returns:
         (1), broadcast of the inputs.
@@ -50,6 +50,6 @@ def distinct_experts(
     Source: own derivation
     Derivation: book/memory/rack.ipynb
     """
-    apart = 1 + (1 - routing_agreement) * (batch - 1)
+    apart = batch ** (1 - routing_agreement)
     unused = Max(0, 1 - experts_per_token / experts) ** apart
     return experts * (1 - unused)

@@ -90,6 +90,7 @@ _NUMBERS = (
     "context",
     "kv_bits",
     "activation_bits",
+    "requests",
 )
 
 

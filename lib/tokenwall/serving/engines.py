@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
+import math
 import re
 from dataclasses import dataclass, fields
 from importlib import resources
@@ -47,9 +48,9 @@ class Engine:
         overhead_per_layer: time of one layer that does not depend on bytes [s].
         overhead_per_step: time of a step that depends on neither layers nor batch [s].
         overhead_per_sequence: time for one sequence in a step [s].
-        round_latency: time of one round of an exchange that carries nothing [s].
+        round_latency: time of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
-        routing_agreement: share of the further tokens that choose experts as others do [1].
+        routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
         memory_fraction: share of a device's memory that weights and caches may fill [1].
         decode_spread: spread of the logarithm of measured over predicted step times [1].
@@ -72,16 +73,37 @@ class Engine:
     overhead_per_sequence: float = 0.0
     round_latency: float = 0.0
     link_fraction: float = 1.0
-    routing_agreement: float = 1.0
+    routing_agreement: float = 0.0
     exposed_fraction: float = 0.0
     memory_fraction: float = 1.0
     decode_spread: float = 0.0
     prompt_spread: float = 0.0
     served_spread: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse constants that no engine can have."""
+        for name in CONSTANTS:
+            value, most = getattr(self, name), 1.0 if name in _SHARES else math.inf
+            least = ("above" if name in _REACHED else "at least") + " 0"
+            end = "" if math.isinf(most) else f" and at most {most:g}"
+            try:
+                fine = math.isfinite(value) and 0 <= value <= most
+            except TypeError:
+                fine = False
+            if not fine or (name in _REACHED and value == 0):
+                raise ValueError(
+                    f"engine {self.name!r}: {name} is {value!r}; it must be {least}{end}"
+                )
+
 
 CONSTANTS = tuple(field.name for field in fields(Engine))[1:]
-IDEAL = Engine("ideal")
+# What is reached of something and divides a time.
+_REACHED = frozenset(n for n in CONSTANTS if n.endswith(("_fraction", "_factor"))) - {
+    "exposed_fraction"
+}
+_SHARES = _REACHED | {"exposed_fraction", "routing_agreement"}
+# No batch reads fewer experts than one whose tokens all choose alike: a bound.
+IDEAL = Engine("ideal", routing_agreement=1.0)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -116,27 +138,25 @@ def stacks() -> pd.DataFrame:
     """Engines and what belongs to each: sources of measurements, devices that default to it.
 
     Columns: `key`, `family`, `engine` and `source` of the measurements (empty for any), `models`
-    (keys that the row is restricted to), `defaults` (categories of machines), `aliases`,
+    and `vendors` (that the row is restricted to), `defaults` (categories of machines), `aliases`,
     `activations` (see `arithmetic_of`).
     """
     return pd.DataFrame(_rows("stacks"))
 
 
-def stack_of(engine: str, source: str, model: str) -> str:
+def stack_of(engine: str, source: str, model: str, vendor: str = "") -> str:
     """The engine that a published row belongs to, or nothing where no constants were fitted.
 
     Args:
         engine: as the measurement table names it.
         source: its source.
         model: key of its model.
+        vendor: of its machine.
     """
     for row in stacks().itertuples():
-        models = row.models.split()
-        if (
-            row.engine == engine
-            and source in row.source.split()
-            and (not models or model in models)
-        ):
+        models, vendors = row.models.split(), row.vendors.split()
+        fits = row.engine == engine and source in row.source.split()
+        if fits and (not models or model in models) and (not vendors or vendor in vendors):
             return str(row.key)
     return ""
 
@@ -170,6 +190,8 @@ def engine(name: str | Engine) -> Engine:
     """
     if isinstance(name, Engine):
         return name
+    if not isinstance(name, str):
+        raise ValueError(f"engine is {name!r}; it must be a name or an Engine")
     wanted = _plain(name)
     if wanted == "ideal":
         return IDEAL
@@ -180,19 +202,21 @@ def engine(name: str | Engine) -> Engine:
     return _stored()[_names()[wanted]]
 
 
-def default_engine(category: str, vendor: str = "") -> str:
-    """The engine that most people would run on a kind of machine.
+def default_engine(category: str, vendor: str = "", *, saturated: bool = False) -> str:
+    """The engine that most people would run on a kind of machine; "any" where many would do.
 
     Args:
         category: of the machine table.
         vendor: of the machine table.
+        saturated: whether it takes as many requests as fit.
     """
-    for row in stacks().itertuples():
-        if f"{category}/{vendor}" in row.defaults.split(" | "):
-            return str(row.key)
-    for row in stacks().itertuples():
-        if category in row.defaults.split(" | "):
-            return str(row.key)
+    kinds = [f"{category}/{vendor}", category]
+    if saturated:
+        kinds = [f"saturated {kind}" for kind in kinds] + kinds
+    for kind in kinds if category else []:
+        for row in stacks().itertuples():
+            if kind in row.defaults.split(" | "):
+                return str(row.key)
     return "any"
 
 

@@ -36,13 +36,13 @@ FITTED: dict[str, _Prior] = {
     "prompt_fraction": _Prior(0.5, 0.5, 0.5, True),
     "eight_bit_factor": _Prior(0.8, 0.4, 0.3, True),
     "four_bit_factor": _Prior(0.6, 0.4, 0.3, True),
-    "attention_fraction": _Prior(0.1, 1.0, 0.8, True),
+    "attention_fraction": _Prior(0.15, 1.0, 0.8, True),
     "prompt_attention_fraction": _Prior(0.3, 0.7, 0.5, True),
     "flop_per_weight": _Prior(3.0, 1.0, 0.5, False),
     "overhead_per_layer": _Prior(5e-5, 1.0, 0.6, False),
-    "overhead_per_step": _Prior(3e-4, 1.0, 0.8, False),
+    "overhead_per_step": _Prior(5e-4, 0.5, 0.25, False),
     "overhead_per_sequence": _Prior(5e-6, 1.0, 1.0, False),
-    "round_latency": _Prior(1e-5, 1.0, 0.7, False),
+    "round_latency": _Prior(4e-6, 0.4, 0.25, False),
     "link_fraction": _Prior(0.5, 0.5, 0.4, True),
     "routing_agreement": _Prior(0.3, 1.0, 0.7, True),
 }
@@ -104,7 +104,8 @@ class Fit:
 
     def _residual(self, point: Array) -> Array:
         errors = self._errors(self._free(point)[self.stack_index]) / ROBUST_SCALE
-        soft = np.sign(errors) * np.sqrt(2 * (np.sqrt(1 + errors**2) - 1))
+        # Its square is the loss 2 (root - 1), without the loss of digits near nothing.
+        soft = errors * np.sqrt(2 / (np.sqrt(1 + errors**2) + 1))
         return np.concatenate([self.weight * soft, self._draw(point)])
 
     def _draw(self, point: Array) -> Array:
@@ -118,13 +119,8 @@ class Fit:
         size, step = len(self.names), 1e-5
         free = self._free(point)[self.stack_index]
         errors = self._errors(free)
-        scaled = errors / ROBUST_SCALE
-        soft = np.sqrt(2 * (np.sqrt(1 + scaled**2) - 1))
-        slope = np.where(
-            np.abs(scaled) < 1e-6,
-            1.0,
-            np.abs(scaled) / np.sqrt(1 + scaled**2) / np.maximum(soft, 1e-12),
-        )
+        root = np.sqrt(1 + (errors / ROBUST_SCALE) ** 2)
+        slope = np.sqrt((root + 1) / 2) / root
         by_constant = np.empty((len(errors), size))
         for index in range(size):
             moved = free.copy()
@@ -147,7 +143,8 @@ class Fit:
         solution = least_squares(
             self._residual, first, jac=self._jacobian, method="trf", max_nfev=40, ftol=1e-5
         )
-        self.curvature = solution.jac.T @ solution.jac
+        slopes: Array = np.asarray(solution.jac, dtype=float)
+        self.curvature: Array = slopes.T @ slopes
         return np.asarray(solution.x)
 
     def engine(self, stack: str) -> Engine:
@@ -197,6 +194,8 @@ def _to_free(value: float, share: bool) -> float:
 
 
 def _from_free(free: Array, share: bool) -> Array:
+    # A search may try values so far out that they overflow.
+    free = np.clip(free, -20.0, 20.0)
     return np.asarray(1 / (1 + np.exp(-free)) if share else np.exp(free))
 
 

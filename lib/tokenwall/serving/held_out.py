@@ -36,7 +36,8 @@ def judge(cases: list[Case]) -> pd.DataFrame:
     frame = compare(cases, {stack: everything.engine(stack) for stack in everything.stacks})
     frame["by_source"] = _left_out(cases, frame["source"])
     frame["by_device"] = _left_out(cases, _folds(frame))
-    alone = frame.groupby("stack")["source"].transform("nunique") == 1
+    kind = frame["quantity"].eq("prompt")
+    alone = frame.groupby(["stack", kind])["source"].transform("nunique") == 1
     frame["unseen"] = frame["by_device"].where(alone, frame["by_source"])
     frame["log_error"] = np.log(frame["measured"] / frame["unseen"])
     frame["unseen_error"] = frame["measured"] / frame["unseen"] - 1
@@ -114,7 +115,8 @@ def judged() -> pd.DataFrame:
     stored = pd.read_csv(Path(str(_PATH))).set_index("id")
     for column in _KEPT[1:]:
         frame[column] = frame["id"].map(stored[column])
-    alone = frame.groupby("stack")["source"].transform("nunique") == 1
+    kind = frame["quantity"].eq("prompt")
+    alone = frame.groupby(["stack", kind])["source"].transform("nunique") == 1
     frame["unseen"] = frame["by_device"].where(alone, frame["by_source"])
     frame["log_error"] = np.log(frame["measured"] / frame["unseen"])
     frame["unseen_error"] = frame["measured"] / frame["unseen"] - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 from collections.abc import Mapping
@@ -102,6 +103,9 @@ class Device:
         bandwidth: peak memory bandwidth [B/s].
         capacity: memory, nan where not stated [B].
         rates: peak arithmetic rate by bits of the operands, those that it has [FLOP/s].
+        float8: whether its 8-bit unit takes floating-point numbers.
+        integer_rate: for integers of 8 bits, the 16-bit rate where it has no such unit [FLOP/s].
+        half_rate: of 16-bit operands with sums of 16 bits [FLOP/s].
         vector_rate: of the vector units in 32 bits [FLOP/s].
         link_bandwidth: what it sends in one direction [B/s].
         link_domain: devices that its links join, 1 where not stated [1].
@@ -118,6 +122,9 @@ class Device:
     bandwidth: float
     capacity: float
     rates: Mapping[int, float]
+    float8: bool
+    integer_rate: float
+    half_rate: float
     vector_rate: float
     link_bandwidth: float
     link_domain: float
@@ -142,8 +149,8 @@ class Device:
             if width <= 16:
                 rate = np.where(fits, self.rates[width], rate)
                 unit = np.where(fits, float(width), unit)
-        if 32 in self.rates:
-            rate = np.where(np.asarray(bits) > 16, self.rates[32], rate)
+        full = self.rates.get(32, min(self.vector_rate, self.rates[16] / 2))
+        rate = np.where(np.asarray(bits) > 16, full, rate)
         return rate[()], unit[()]
 
 
@@ -152,13 +159,53 @@ def _get(row: Any, quantity: str, default: float = math.nan) -> float:
     return default if value is None or math.isnan(float(value)) else float(value)
 
 
+_WORDS = frozenset("name vendor category year aliases family architecture attention".split())
+_MAY_BE_NOUGHT = frozenset(
+    "dense_layers experts shared_experts latent_size query_latent_size rope_head_size "
+    "sliding_window sliding_layers tied_embeddings".split()
+)
+
+
+def _own(table: str, row: pd.Series, known: frozenset[str] | None) -> pd.Series:
+    """A row of the caller's own, its numbers checked."""
+    who = f"{table[:-1]} {row.get('name', row.name)!r}"
+    for quantity, value in row.items():
+        if known is not None and quantity not in known:
+            near = difflib.get_close_matches(str(quantity), known, n=3, cutoff=0.4)
+            hint = ", ".join(near or sorted(known - _WORDS))
+            raise ValueError(f"{who} has {quantity!r}, which is no column; nearest: {hint}")
+        if quantity in _WORDS or value is None:
+            continue
+        least = "at least 0" if quantity in _MAY_BE_NOUGHT else "above 0"
+        try:
+            number = math.nan if isinstance(value, str) else float(value)
+            missing = not isinstance(value, str) and math.isnan(number)
+        except (TypeError, ValueError):
+            number, missing = math.nan, False
+        low = number < 0 or (number == 0 and quantity not in _MAY_BE_NOUGHT)
+        if not missing and (not math.isfinite(number) or low):
+            raise ValueError(f"{who}: {quantity} is {value!r}; it must be a number {least}")
+    for part, whole in (("sliding_layers", "layers"), ("experts_per_token", "experts")):
+        if _get(row, part, 0.0) > _get(row, whole, math.inf):
+            most = _get(row, whole)
+            raise ValueError(f"{who}: {part} is {row[part]:g}; {whole} allows at most {most:g}")
+    return row
+
+
+@functools.cache
+def _columns(table: str) -> frozenset[str]:
+    frame = data.models() if table == "models" else data.machines()
+    return frozenset({*frame.columns, "layers_with_cache"})
+
+
 def _row(table: str, given: Any) -> pd.Series:
     if isinstance(given, str):
         return data.model(given) if table == "models" else data.machine(given)
     if isinstance(given, pd.Series):
-        return given
+        return _own(table, given, None)
     if isinstance(given, Mapping):
-        return pd.Series(dict(given), name=given.get("name", "own"), dtype=object)
+        row = pd.Series(dict(given), name=given.get("name", "own"), dtype=object)
+        return _own(table, row, _columns(table))
     raise ValueError(
         f"{table[:-1]} is {given!r}; it must be a name, a row of the {table[:-1]} table or a "
         "mapping with the same columns"
@@ -177,7 +224,7 @@ def shape_of(model: Any) -> Shape:
     Example:
         >>> shape = shape_of("Mixtral 8x7B")
         >>> shape.experts, round(shape.expert / 1e9, 2), round(shape.dense / 1e9, 2)
-        (8.0, 5.64, 1.48)
+        (8.0, 5.64, 1.47)
     """
     if isinstance(model, Shape):
         return model
@@ -195,6 +242,8 @@ def _shape(row: pd.Series) -> Shape:
     parts = weights.parts_of(row)
     layers, heads = _get(row, "layers"), _get(row, "heads")
     experts = _get(row, "experts", 0.0)
+    if experts and math.isnan(_get(row, "experts_per_token")):
+        raise ValueError(f"{row.get('name', row.name)} has no experts_per_token in its table")
     shared = parts.output == 0
     window, sliding = _get(row, "sliding_window", 0.0), _get(row, "sliding_layers", 0.0)
     cached, kv_heads, decode, prompt = _attention(row, layers, heads)
@@ -282,6 +331,15 @@ def _rents() -> pd.DataFrame:
     return chosen[chosen["quantity"] == "rental_price"].set_index("key")
 
 
+def _halves(row: pd.Series) -> bool:
+    """Consumer boards of one vendor sum 32 bits at half the rate of 16, and the table has 32."""
+    return (
+        row.get("category") == "gpu-consumer"
+        and row.get("vendor") == "NVIDIA"
+        and not math.isnan(_get(row, "peak_rate_fp16"))
+    )
+
+
 def _device(row: pd.Series) -> Device:
     bandwidth = _get(row, "memory_bandwidth")
     if math.isnan(bandwidth):
@@ -294,7 +352,10 @@ def _device(row: pd.Series) -> Device:
         4: _get(row, "peak_rate_fp4"),
     }
     rates = {bits: rate for bits, rate in rates.items() if not math.isnan(rate)}
-    rates.setdefault(16, bandwidth * _VECTOR_FLOP_PER_BYTE)
+    if 16 not in rates:
+        # Half the bits, twice the rate; vector units where no narrower rate is known either.
+        narrow = [rate * bits / 16 for bits, rate in rates.items() if bits < 16]
+        rates[16] = min(narrow, default=bandwidth * _VECTOR_FLOP_PER_BYTE)
     rates = {bits: rate for bits, rate in rates.items() if bits >= 16 or rate > rates[16]}
     rent = _get(row, "rental_price")
     low, high = rent, rent
@@ -310,6 +371,9 @@ def _device(row: pd.Series) -> Device:
         bandwidth=bandwidth,
         capacity=_get(row, "memory_capacity"),
         rates=rates,
+        float8=not math.isnan(_get(row, "peak_rate_fp8")) and 8 in rates,
+        integer_rate=_get(row, "peak_rate_int8", rates.get(8, rates[16])),
+        half_rate=rates[16] * (2.0 if _halves(row) else 1.0),
         vector_rate=fp32
         if not math.isnan(fp32)
         else min(rates[16], bandwidth * _VECTOR_FLOP_PER_BYTE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = ["decode_step_times", "predict"]
 
 # Nine of ten lie within this many spreads.
 _NINE_IN_TEN = 1.645
+# Beyond this many devices to a copy, advice to take more is none.
+_MOST_DEVICES = 4096
 _PARTS = {
     "matrices": (steps.dense_time, "memory"),
     "experts": (steps.expert_time, "memory"),
@@ -47,6 +50,7 @@ def predict(
     pipeline_parallel: Any = 1,
     engine: str | Engine | None = None,
     price_per_device_hour: Any = None,
+    context_limit: Any = None,
 ) -> Prediction:
     """How fast a language model runs on a machine, how much it takes, and how sure that is.
 
@@ -68,14 +72,19 @@ def predict(
         activation_bits: width of the arithmetic, 4, 8, 16 or 32. By default that of the weights
             where the engine computes in it and the machine can, else 16.
         expert_bits: mean bits of a weight of a routed expert, where they differ from the others.
-        tensor_parallel: devices that split each matrix. By default all of a copy of the model.
+        tensor_parallel: devices that split each matrix. By default as many as divide the devices
+            and share links, or eight; with batch None the fewest that hold the weights and leave
+            four tenths of their memory.
         expert_parallel: devices that split the routed experts. Where they are more than
             `tensor_parallel`, attention runs data-parallel on as many copies as it takes.
         pipeline_parallel: groups of layers on devices one after another. A batch is cut into as
             many parts that follow each other.
         engine: key or alias of an engine, "ideal" for the bound, or an `Engine`. By default what
-            most people would run on such a machine; the result names it.
+            most people would run on such a machine, or "any", what all engines have in common;
+            the result names it.
         price_per_device_hour: USD for an hour of one device, in place of the table's.
+        context_limit: tokens that a sequence may have, in place of the table's; benchmarks go
+            beyond what a model was made for, `math.inf` lets them.
 
     Returns:
         A `Prediction`; its quantities are numbers, or arrays if any argument is one.
@@ -86,14 +95,14 @@ def predict(
 
     Example:
         >>> fast = predict("Llama 3.1 70B", "H100 SXM", devices=8, batch=64, weight_bits=8)
-        >>> bool(fast.low("tokens_per_second") < fast.tokens_per_second), fast.fits, fast.bound
-        (True, True, 'memory')
+        >>> bool(fast.low("tokens_per_second") < fast.tokens_per_second), fast.fits
+        (True, True)
         >>> small = predict("Llama 3.1 70B", "RTX 4090", weight_bits=4.8)
         >>> small.fits, round(small.shortfall_bytes / 1e9)
         (False, 19)
     """
     shape, device = shape_of(model), device_of(machine)
-    constants = _engine(engine, device)
+    constants = _engine(engine, device, saturated=batch is None)
     asked = load.workload(
         shape,
         device,
@@ -109,17 +118,16 @@ def predict(
         tensor_parallel=tensor_parallel,
         expert_parallel=expert_parallel,
         pipeline_parallel=pipeline_parallel,
+        context_limit=context_limit,
     )
     together = _together(asked)
     step_args = load.step_arguments(
         shape, device, constants, asked, together, asked.prompt + asked.output / 2
     )
     step = _call(steps.served_step_time, step_args)
-    reading = _reading(shape, device, constants, asked, asked.batch / asked.copies)
+    reading = _reading(shape, device, constants, asked, np.maximum(1.0, asked.batch / asked.copies))
     first = _reading(shape, device, constants, asked, 1.0)
-    rate = steps.lifetime_token_rate(
-        asked.batch, asked.output, step_time=step, prefill_time=reading
-    )
+    rate = steps.lifetime_token_rate.numpy(asked.batch, asked.output, step, reading, 1.0)
     memory = _memory(shape, device, asked)
     fits, shortfall = _fits(memory, asked)
     watts = _watts(device, asked)
@@ -148,17 +156,18 @@ def predict(
     )
 
 
-def _engine(given: str | Engine | None, device: Device) -> Engine:
-    return engine(default_engine(device.category, device.vendor) if given is None else given)
+def _engine(given: str | Engine | None, device: Device, *, saturated: bool = False) -> Engine:
+    if given is None:
+        return engine(default_engine(device.category, device.vendor, saturated=saturated))
+    return engine(given)
 
 
 def _together(asked: load.Workload) -> Number:
-    """Sequences that pass a group of devices together: pipelined batches go in parts."""
-    return (
-        np.maximum(1.0, asked.batch / asked.copies / asked.stages)
-        if np.any(asked.stages > 1)
-        else asked.batch / asked.copies
-    )
+    """Sequences that pass a group of devices together: pipelined batches go in parts.
+
+    Never less than one each: copies without a sequence are idle and make nobody's step shorter.
+    """
+    return np.maximum(asked.attention_copies, asked.batch / asked.copies / asked.stages)
 
 
 def _call(equation: Any, arguments: dict[str, Number]) -> Number:
@@ -169,7 +178,8 @@ def _reading(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload, batch: Number
 ) -> Number:
     """Time to read the prompts of a group's batch; its stages work on different prompts."""
-    parts = load.prompt_arguments(shape, device, constants, asked, batch)
+    together = np.maximum(asked.attention_copies, batch)
+    parts = load.prompt_arguments(shape, device, constants, asked, together)
     time = _call(steps.prompt_time, parts)
     return np.where(asked.prompt > 0, time / load.stages_at_once(asked, batch), 0.0)[()]
 
@@ -196,10 +206,11 @@ def _advice(
 ) -> str:
     if np.ndim(shortfall) or not shortfall:
         return ""
-    needed = math.ceil(float(memory.total) / device.capacity)
-    words = [f"{needed} devices instead of {float(asked.devices):g}"]
+    words = _more_devices(shape, device, asked, memory)
     left = float(memory.capacity - memory.cache - memory.activations)
-    bits = 8 * left / float(memory.weights / asked.weight_bits * 8) if left > 0 else 0.0
+    bytes_of_all = replace(asked, weight_bits=8.0, expert_bits=8.0)
+    bits = 8 * left / float(load.weight_bytes_of(shape, bytes_of_all) * asked.copies)
+    bits = math.floor(10 * bits) / 10
     if bits >= 2:
         words.append(f"weights of {bits:.1f} bits")
     room = float(memory.capacity - memory.weights - memory.activations)
@@ -207,7 +218,34 @@ def _advice(
         batch = math.floor(room / float(memory.cache) * float(asked.batch))
         if batch >= 1:
             words.append(f"a batch of {batch}")
-    return f"{float(shortfall):.4g} B too many; would fit: " + ", or ".join(words)
+    would = ", or ".join(words) or "nothing of more devices, fewer bits or a smaller batch alone"
+    return f"{float(shortfall):.4g} B too many; would fit: {would}"
+
+
+def _more_devices(shape: Shape, device: Device, asked: load.Workload, memory: Memory) -> list[str]:
+    """The fewest devices that hold as many copies, each spread over more of them."""
+    once = float(asked.stages * asked.copies)
+    apart = bool(asked.attention_copies > 1)
+    unit = float(asked.tensor) if apart else 1.0
+
+    def enough(units: int) -> bool:
+        spread = units * unit
+        tensor = unit if apart else spread
+        wider = replace(asked, devices=spread * once, tensor=tensor, expert=spread)
+        return bool(_fits(_memory(shape, device, wider), wider)[0])
+
+    short = max(1, math.ceil(float(memory.total) / device.capacity / once / unit) - 1)
+    while not enough(2 * short):
+        short *= 2
+        if short > _MOST_DEVICES:
+            return []
+    many = 2 * short
+    while many - short > 1:
+        middle = (short + many) // 2
+        short, many = (short, middle) if enough(middle) else (middle, many)
+    spread = (short if enough(short) else many) * unit
+    split = "" if once == 1 else f" ({spread:g} to share each layer)"
+    return [f"{spread * once:g} devices instead of {float(asked.devices):g}{split}"]
 
 
 def _watts(device: Device, asked: load.Workload) -> tuple[Number, Number, Number] | None:
@@ -230,7 +268,7 @@ def _rent(device: Device, asked: load.Workload, price: Any) -> tuple[Number, Num
         return own, own, own
     if math.isnan(device.rent):
         return None
-    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))  # type: ignore[return-value]
+    return tuple(rent * asked.devices for rent in (device.rent_low, device.rent, device.rent_high))
 
 
 def _intervals(
@@ -332,6 +370,7 @@ def _explain_prompt(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload
 ) -> list[tuple[Any, ...]]:
     parts = load.prompt_arguments(shape, device, constants, asked, 1.0)
+    at_once = float(load.stages_at_once(asked, 1.0))
     whole = float(_call(steps.prompt_time, parts))
     tokens = {**parts, "batch": parts["batch"] * parts["prompt_length"]}
     rows = []
@@ -345,7 +384,7 @@ def _explain_prompt(
     rows.append(("prompt", "attention", attention, attention / whole, "compute"))
     rows.append(("prompt", "exchanges", links, links / whole, "network"))
     rows.append(("prompt", "engine", own, own / whole, "overhead"))
-    return rows
+    return [(phase, part, took / at_once, *rest) for phase, part, took, *rest in rows]
 
 
 def decode_step_times(
@@ -412,6 +451,8 @@ def decode_step_times(
         np.asarray(load._checked("batch", batch, 1e-9, math.inf), dtype=float),
         np.asarray(load._checked("context", context, 0, shape.context_limit), dtype=float),
     )
+    for name, count in (("block", block), ("threads", threads)):
+        load._checked(name, count, 1, math.inf, whole=True)
     return _blocks(shape, device, constants, asked, batches, contexts, block, threads)
 
 
@@ -433,7 +474,9 @@ def _blocks(
     def fill(start: int) -> None:
         part = slice(start, start + block)
         arguments = load.step_arguments(
-            shape, device, constants, asked, flat_batches[part], flat_contexts[part]
+            *(shape, device, constants, asked),
+            np.maximum(flat_batches[part], 1.0),
+            flat_contexts[part],
         )
         times[part] = _call(steps.served_step_time, arguments)
 

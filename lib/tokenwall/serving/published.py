@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def _case(row: Any) -> Case | str:
         bits = 8 * row.weight_bytes / shape.parameters
     if math.isnan(bits):
         return "bits of the weights not published"
-    stack = stack_of(row.engine, row.source, row.model)
+    stack = stack_of(row.engine, row.source, row.model, device.vendor)
     if not stack:
         return f"engine {row.engine} not fitted"
     quantity, measured, context = _measured(row)
@@ -112,8 +112,30 @@ def _case(row: Any) -> Case | str:
             full = load.largest_batch(shape, device, _memory_only(), asked)
         except ValueError:
             return "does not fit as described"
-        asked = load.Workload(**{**asked.__dict__, "batch": min(full, _most(row) * asked.copies)})
+        running = min(full, _most(row) * asked.copies)
+        if not math.isnan(row.requests):
+            # Requests of one length that start together also end together: they come in waves.
+            running = row.requests / math.ceil(row.requests / running)
+        asked = load.Workload(**{**asked.__dict__, "batch": running})
+    if quantity == "batch":
+        asked = _in_turns(shape, device, asked)
+        measured *= float(asked.batch) / float(row.batch)
     return Case(row.id, quantity, measured, shape, device, stack, asked, context, row)
+
+
+def _in_turns(shape: Shape, device: Device, asked: load.Workload) -> load.Workload:
+    """A batch whose caches do not fit runs as the part that does, again and again.
+
+    Paged caches grow as they are filled: what counts is the mean length.
+    """
+    if math.isnan(device.capacity):
+        return asked
+    middle = load.Workload(**{**asked.__dict__, "output": asked.output / 2})
+    try:
+        fitting = load.largest_batch(shape, device, _memory_only(), middle)
+    except ValueError:
+        return asked
+    return load.Workload(**{**asked.__dict__, "batch": min(float(asked.batch), float(fitting))})
 
 
 def _memory_only() -> Engine:
@@ -123,7 +145,7 @@ def _memory_only() -> Engine:
 def _most(row: Any) -> float:
     """Most sequences of one copy of the model: an engine's limit where its note names it."""
     stated = re.search(r"(?:max(?:imum)? batch|batch limit)[^0-9]{0,20}(\d+)", row.note)
-    return float(stated[1]) if stated else 4096.0
+    return float(stated[1]) if stated else 8192.0
 
 
 def _unfit(row: Any) -> str:
@@ -133,8 +155,12 @@ def _unfit(row: Any) -> str:
         return "another model or machine than named"
     if row.metric.startswith("speculative"):
         return "speculative decoding"
-    if "offloading" in row.parallelism:
+    if "offload" in row.parallelism:
         return "weights outside the device's memory"
+    if "doubtful" in row.note:
+        return "doubtful for a reason that its note gives"
+    if row.engine == "Transformers" and row.weight_bits < 16:
+        return "weights unpacked by a library that no constants describe"
     if row.machine in _UNSURE:
         return "what one device is, is not stated"
     if math.isnan(row.devices):
@@ -204,7 +230,7 @@ def _layout(
 def _smallest_group(
     count: float, shape: Shape, device: Device, bits: float
 ) -> dict[str, float] | str:
-    """Where a saturated server does not say: the fewest devices that hold the weights twice over."""
+    """Where a saturated server does not say: the fewest devices with room beside the weights."""
     split = 1.0
     while split <= count:
         enough = shape.parameters * bits / 8 <= 0.6 * device.capacity * split
@@ -219,9 +245,8 @@ def _request(
 ) -> load.Workload:
     kv = row.kv_bits
     if math.isnan(kv):
-        # Quantised checkpoints of this engine keep their caches in eight bits; gpt-oss is none.
-        eight = row.engine == "TensorRT-LLM" and bits <= 8.5 and "gpt-oss" not in row.model
-        kv = 8.0 if eight else 16.0
+        # Quantised checkpoints of this engine keep their caches in eight bits.
+        kv = 8.0 if row.engine == "TensorRT-LLM" and bits <= 8.5 else 16.0
     width = row.activation_bits
     if math.isnan(width) or stack.startswith("llama.cpp"):
         width = float(load.arithmetic_bits(device, stack, bits))
@@ -261,9 +286,7 @@ class Batch:
         self.cases = wanted
         asked = [case.asked for case in wanted]
         one = [
-            max(1.0, float(each.batch / each.copies / each.stages))
-            if each.stages > 1
-            else float(each.batch / each.copies)
+            max(float(each.attention_copies), float(each.batch / each.copies / each.stages))
             for each in asked
         ]
         self.output = np.array([float(each.output) for each in asked])
@@ -284,7 +307,7 @@ class Batch:
         )
         self.step = _columns(
             [
-                load.step_arguments(c.shape, c.device, IDEAL, c.asked, b, m)
+                load.step_arguments(c.shape, c.device, _named(c.stack), c.asked, b, m)
                 for c, b, m in zip(wanted, one, middle, strict=True)
             ]
         )
@@ -293,7 +316,7 @@ class Batch:
                 load.prompt_arguments(
                     c.shape,
                     c.device,
-                    IDEAL,
+                    _named(c.stack),
                     c.asked,
                     float(c.asked.batch / c.asked.copies),
                     past=c.context if c.quantity == "prompt" else 0.0,
@@ -358,6 +381,11 @@ _OPEN = (
 )
 
 
+def _named(stack: str) -> Engine:
+    """An engine without losses that computes in the widths of another."""
+    return replace(IDEAL, name=stack)
+
+
 def _columns(rows: list[dict[str, Any]]) -> dict[str, Array]:
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
@@ -390,7 +418,12 @@ def compare(
             "mixture": [case.shape.mixture for case in some],
             "stack": [case.stack for case in some],
             "default_stack": [
-                default_engine(case.device.category, case.device.vendor) for case in some
+                default_engine(
+                    case.device.category,
+                    case.device.vendor,
+                    saturated=case.quantity == "served",
+                )
+                for case in some
             ],
             "regime": [regime_of(case) for case in some],
             "quantity": [case.quantity for case in some],

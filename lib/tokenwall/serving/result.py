@@ -132,8 +132,9 @@ class Prediction:
         """Where the time goes: a row for each part of a step and of a prompt.
 
         Returns:
-            Columns: phase, part, seconds, share (of the phase), limit (memory, compute, network or
-            overhead), bytes and flop of one device.
+            Columns: phase, part, seconds, share (of the phase) and limit (memory, compute, network
+            or overhead). The step is that of `time_per_output_token`, the prompt that of
+            `time_to_first_token`.
 
         Raises:
             ValueError: the prediction holds arrays; index the request, not the answer.
@@ -146,7 +147,8 @@ class Prediction:
         Raises:
             ValueError: the prediction holds arrays.
         """
-        if np.ndim(self.tokens_per_second):
+        arrays = [self.tokens_per_second, self.dollars_per_million_tokens]
+        if any(np.ndim(value) for value in arrays if value is not None):
             raise ValueError("a prediction of arrays has no plain form; use sweep for tables")
         plain: dict[str, Any] = {}
         for entry in fields(self):

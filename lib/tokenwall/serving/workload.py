@@ -30,6 +30,10 @@ _BYTES = 2.0
 _BLOCK = 8192.0
 # Shortest block into which engines cut a prompt to keep several groups of layers busy.
 _CHUNK = 512.0
+# Devices of one node, which split a layer even where no link of their own joins them.
+_NODE = 8.0
+# Part of the memory that weights may fill where a server shall run as much as fits.
+_FILLED = 0.6
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Workload:
 
 def _checked(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> Number:
     try:
+        if value is None or np.asarray(value).dtype.kind not in "iufO":
+            raise TypeError
         values = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {value!r}; it must be a number or numbers") from None
@@ -130,6 +136,7 @@ def workload(
     tensor_parallel: Any,
     expert_parallel: Any,
     pipeline_parallel: Any,
+    context_limit: Any = None,
 ) -> Workload:
     """A request, checked; see `tokenwall.predict` for the arguments.
 
@@ -143,17 +150,32 @@ def workload(
     experts = weight if expert_bits is None else _bits("expert_bits", expert_bits)
     prompt = _checked("input_len", input_len, 0, math.inf)
     output = _checked("output_len", output_len, 1, math.inf)
-    if np.any(prompt + output > shape.context_limit):
+    limit = shape.context_limit
+    if context_limit is not None:
+        limit = (
+            math.inf
+            if context_limit == math.inf
+            else _checked("context_limit", context_limit, 1, math.inf)
+        )
+    if np.any(prompt + output > limit):
         longest = float(np.max(prompt + output))
         raise ValueError(
-            f"input_len and output_len make {longest:g} tokens; {shape.name} allows "
-            f"{shape.context_limit:g}"
+            f"input_len and output_len make {longest:g} tokens; {shape.name} allows {limit:g} "
+            "(context_limit lifts that)"
         )
     if activation_bits is None:
         width = arithmetic_bits(device, engine.name, experts if shape.mixture else weight)
     else:
         width = _widths(activation_bits)
-    tensor, expert = _split(shape, count, stages, tensor_parallel, expert_parallel)
+    tensor, expert = _split(
+        shape,
+        device,
+        count,
+        stages,
+        tensor_parallel,
+        expert_parallel,
+        experts if batch is None and not math.isnan(device.capacity) else None,
+    )
     asked = Workload(
         batch=1.0,
         prompt=prompt,
@@ -167,6 +189,12 @@ def workload(
         expert=expert,
         stages=stages,
     )
+    apart = asked.attention_copies
+    if np.any(apart != np.floor(apart)):
+        raise ValueError(
+            f"expert_parallel is {np.max(expert):g}; it must be a multiple of tensor_parallel, "
+            f"here {np.max(tensor):g}"
+        )
     whole = asked.devices / asked.group
     if np.any(whole != np.floor(whole)) or np.any(whole < 1):
         raise ValueError(
@@ -192,22 +220,43 @@ def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
     """
     kind = arithmetic_of(engine)
     if kind == "as weights":
-        return device.rate(np.minimum(bits, 16.0))[1]
+        # Weights narrower than any unit for floating-point numbers are unpacked to 16 bits.
+        eight = np.where(
+            (np.asarray(bits) > 5) & (np.asarray(bits) < 12) & device.float8, 8.0, 16.0
+        )
+        return np.where((np.asarray(bits) <= 5) & (4 in device.rates), 4.0, eight)[()]
     if kind == "integers":
         return np.where(np.asarray(bits) < 12, 8.0, 16.0)[()]
     return np.full(np.shape(bits), 16.0)[()]
 
 
-def _split(shape: Shape, count: Number, stages: Number, tensor: Any, expert: Any) -> Any:
+def _split(
+    shape: Shape, device: Device, count: Number, stages: Number, tensor: Any, expert: Any, bits: Any
+) -> tuple[Number, Number]:
+    """Devices that split matrices, and experts; `bits` are given where as many as fit shall run."""
     if expert is not None and not shape.mixture:
         raise ValueError(f"expert_parallel is {expert!r}; {shape.name} has no routed experts")
     given = None if expert is None else _checked("expert_parallel", expert, 1, 1e6, whole=True)
-    if tensor is None:
-        split = count / stages if given is None else np.maximum(1.0, count / stages / given)
-        split = np.floor(split)
-    else:
+    if tensor is not None:
         split = _checked("tensor_parallel", tensor, 1, 1e6, whole=True)
+    else:
+        free = count / stages if given is None else np.maximum(1.0, count / stages / given)
+        needed = np.inf if bits is None else _needed(shape, device, bits) / stages
+        most = np.minimum(np.maximum(device.link_domain, _NODE), needed)
+        split = np.vectorize(_divisor, otypes=[float])(np.floor(free), most)[()]
     return split, split if given is None else np.maximum(split, given)
+
+
+def _needed(shape: Shape, device: Device, bits: Number) -> Number:
+    """Fewest devices that hold the weights and leave a good part of their memory for caches."""
+    held = shape.parameters * np.asarray(bits) / 8 / (_FILLED * device.capacity)
+    return 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
+
+
+def _divisor(count: float, most: float) -> float:
+    """Largest divisor of a number of devices that is not above a limit."""
+    whole = int(count)
+    return float(max(d for d in range(1, whole + 1) if whole % d == 0 and d <= max(most, 1.0)))
 
 
 def weight_bytes_of(shape: Shape, asked: Workload) -> Number:
@@ -226,8 +275,12 @@ def cache_bytes_of(shape: Shape, asked: Workload, context: Number) -> Number:
 def activation_bytes_of(shape: Shape, asked: Workload, batch: Number) -> Number:
     """Activations of the largest block of tokens in flight on one copy of the model [B]."""
     block = np.maximum(np.minimum(batch * np.maximum(asked.prompt, 1.0), _BLOCK), batch)
-    width = 2 * shape.hidden * asked.tensor + 2 * shape.feedforward
-    return _BYTES * (block * width + batch * shape.vocabulary)
+    return _BYTES * (block * _width_of(shape, asked) + batch * shape.vocabulary)
+
+
+def _width_of(shape: Shape, asked: Workload) -> Number:
+    """Numbers of one token that are alive at a time on one copy of the model."""
+    return 2 * shape.hidden * asked.tensor + 2 * shape.feedforward
 
 
 def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload) -> Number:
@@ -247,10 +300,13 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
     usable = engine.memory_fraction * device.capacity * asked.group
     free = usable - weight_bytes_of(shape, asked)
     full = cache_bytes_of(shape, asked, asked.prompt + asked.output)
-    # The activations of a block depend on the batch only where prompts are short.
-    first = np.maximum(np.floor((free - activation_bytes_of(shape, asked, _BLOCK)) / full), 0.0)
-    spare = free - activation_bytes_of(shape, asked, np.maximum(first, 1.0))
-    fitting = np.floor(spare / full)
+    # Three straight lines: short prompts fill no block, longer ones one, very many tokens more.
+    width = _BYTES * _width_of(shape, asked)
+    each = full + _BYTES * shape.vocabulary
+    short = free / (each + np.maximum(asked.prompt, 1.0) * width)
+    block, many = (free - _BLOCK * width) / each, free / (each + width)
+    fitting = np.floor(np.minimum(np.maximum(short, block), many))
+    spare = free - activation_bytes_of(shape, asked, 1.0)
     if np.any(fitting < 1):
         raise ValueError(
             f"no sequence fits: {shape.name} leaves {float(np.min(spare)):.3g} B of "
@@ -261,6 +317,10 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
 
 def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> dict[str, Number]:
     rate, unit = device.rate(asked.activation_bits)
+    if arithmetic_of(engine.name) == "integers":
+        rate = np.where(unit == 8, device.integer_rate, device.half_rate * np.ones(np.shape(unit)))[
+            ()
+        ]
     ones = np.ones(np.shape(unit))
     factor = np.where(unit == 8, engine.eight_bit_factor, ones)
     factor = np.where(unit == 4, engine.four_bit_factor, factor)[()]
@@ -278,17 +338,25 @@ def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> di
         "sharing_devices": np.maximum(asked.tensor, asked.expert),
         "bandwidth": device.bandwidth,
         "peak_rate": rate * factor,
-        "attention_rate": device.rates[16],
+        "attention_rate": _attention_rate(device, engine, asked),
         "link_bandwidth": device.link_bandwidth,
         "bandwidth_fraction": engine.bandwidth_fraction,
         "overhead_per_layer": engine.overhead_per_layer,
-        "overhead_per_step": engine.overhead_per_step,
+        # Every group of layers is launched by a host of its own.
+        "overhead_per_step": engine.overhead_per_step * asked.stages,
         "round_latency": engine.round_latency,
         "link_fraction": engine.link_fraction,
         "routing_agreement": engine.routing_agreement,
         "exchanges_per_layer": 2.0 * engine.exposed_fraction,
         "flop_per_multiply_add": 2.0,
     }
+
+
+def _attention_rate(device: Device, engine: Engine, asked: Workload) -> Number:
+    """Attention over a cache of eight bits uses eight-bit units where they take floats."""
+    if not device.float8 or arithmetic_of(engine.name) != "as weights":
+        return device.rates[16]
+    return np.where(np.asarray(asked.kv_bits) <= 8, device.rates[8], device.rates[16])[()]
 
 
 def _message(shape: Shape, asked: Workload, tokens: Number) -> Number:
@@ -372,8 +440,9 @@ def stages_at_once(asked: Workload, batch: Number) -> Number:
         asked: the request.
         batch: prompts that are read together.
     """
-    blocks = np.maximum(1.0, batch * asked.prompt / _CHUNK)
-    return np.minimum(asked.stages, blocks)
+    blocks = np.maximum(1.0, np.ceil(batch * asked.prompt / _CHUNK))
+    # The first block fills the groups one after another and the last one empties them.
+    return asked.stages * blocks / (blocks + asked.stages - 1)
 
 
 def weight_total(shape: Shape, bits: Number) -> Number:
