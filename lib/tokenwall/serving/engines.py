@@ -48,7 +48,7 @@ class Engine:
         overhead_per_layer: time of one layer that does not depend on bytes [s].
         overhead_per_step: time of a step that depends on neither layers nor batch [s].
         overhead_per_sequence: time for one sequence in a step [s].
-        round_latency: time of an exchange that carries nothing [s].
+        round_latency: time of one round of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
         routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
