@@ -82,7 +82,7 @@ def test_every_fitted_constant_has_a_standard_error():
 
 def test_sources_are_in_the_bibliography():
     known = set(parse_file(str(ROOT / "book" / "references.bib")).entries)
-    cited = {name for names in STACKS["source"] for name in names.split()}
+    cited = {name for names in STACKS["source"] for name in names.split("; ")}
     assert cited <= known, cited - known
     cited = {name.strip() for names in TABLE["source"] for name in names.split(";")}
     assert cited <= known, cited - known
@@ -170,7 +170,7 @@ def test_the_default_is_what_people_run(machine, default):
 def test_a_row_belongs_to_one_engine():
     claims = {}
     for row in STACKS.itertuples():
-        for source in row.source.split():
+        for source in row.source.split("; "):
             for model in row.models.split() or [""]:
                 claims.setdefault((row.engine, source), {}).setdefault(model, set()).add(row.key)
     for (name, source), by_model in claims.items():

@@ -155,7 +155,7 @@ def stack_of(engine: str, source: str, model: str, vendor: str = "") -> str:
     """
     for row in stacks().itertuples():
         models, vendors = row.models.split(), row.vendors.split()
-        fits = row.engine == engine and source in row.source.split()
+        fits = row.engine == engine and source in row.source.split("; ")
         if fits and (not models or model in models) and (not vendors or vendor in vendors):
             return str(row.key)
     return ""
