@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, fields
 from importlib import resources
 
+import numpy as np
 import pandas as pd
 
 __all__ = [
@@ -87,12 +88,17 @@ class Engine:
             least = ("above" if name in _REACHED else "at least") + " 0"
             end = "" if math.isinf(most) else f" and at most {most:g}"
             try:
-                fine = math.isfinite(value) and 0 <= value <= most
-            except TypeError:
-                fine = False
-            if not fine or (name in _REACHED and value == 0):
+                # Arrays are draws of an uncertain constant.
+                numbers = np.asarray(value, dtype=float)
+            except (TypeError, ValueError):
+                numbers = np.array(math.nan)
+            bad = ~np.isfinite(numbers) | (numbers < 0) | (numbers > most)
+            if name in _REACHED:
+                bad |= numbers == 0
+            if bad.any():
+                worst = value if np.ndim(value) == 0 else numbers[bad].flat[0]
                 raise ValueError(
-                    f"engine {self.name!r}: {name} is {value!r}; it must be {least}{end}"
+                    f"engine {self.name!r}: {name} is {worst!r}; it must be {least}{end}"
                 )
 
 
