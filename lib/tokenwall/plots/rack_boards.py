@@ -20,6 +20,7 @@ from tokenwall.steps import (
     served_step_time,
     unpacking_time,
 )
+from tokenwall.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +37,12 @@ SLIDERS = (
 MACHINES = ("gb300-nvl72", "gb200-nvl72", "b200", "h100-sxm", "a100-sxm-80gb", "wse-3", "rtx-4090")
 MODELS = ("llama-2-70b", "llama-3.1-8b", "llama-3.1-405b", "mixtral-8x7b", "deepseek-v3")
 SOFTWARE = {
-    "gpt-fast, made for one user": "gpt-fast",
-    "TensorRT-LLM, made for many": "TensorRT-LLM",
+    "gpt-fast (one user)": "gpt-fast",
+    "TensorRT-LLM (many users)": "TensorRT-LLM",
     "no losses": "ideal",
 }
+# Devices whose rates the words name.
+_SHOWN = (1, 8, 72, 576)
 NO_ROOM = "weights and caches do not fit"
 _FRACTIONS = (
     "bandwidth_fraction",
@@ -180,14 +183,22 @@ def sharing() -> Board:
         *(Preset("software", label, _software(engine(key))) for label, key in SOFTWARE.items()),
     ]
     fixed = {**_machine(MACHINES[0]), **_shape(MODELS[0]), **_software(engine("gpt-fast"))}
+    at = {v[name]: value for name, value in fixed.items()}
+    at |= {v[slider.name]: slider.default for slider in SLIDERS if slider.name != "devices"}
+    alone = np.vectorize(lambda count: float((1 / step).subs({**at, v["devices"]: count})))
+    rates = dict(zip(_SHOWN, alone(_SHOWN), strict=True))
+    best = max(rates, key=lambda count: rates[count])
+    words = ", ".join(f"{engineering(rates[n], digits=2)} on {n}" for n in _SHOWN)
     alt = (
         f"Tokens per second of each user over the devices that share one copy, both logarithmic, "
         f"for {shape_of(MODELS[0]).name} on {device_of(MACHINES[0]).name}. The dashed line of "
-        "memory and arithmetic rises; the served curve rises to a maximum near 8 devices and falls."
+        f"memory and arithmetic rises throughout; the served curve goes {words} devices, with the "
+        f"most near {best}."
     )
     caption = (
         "All-reduces cross links inside one domain, whatever the number of devices; between racks "
-        "they are slower. The cache has 8 bits."
+        "they are slower. The cache has 8 bits, and arithmetic runs in the narrowest format "
+        "that the chip has for the weights."
     )
     return Board(moves, readouts, presets, fixed, alt, [], caption)
 

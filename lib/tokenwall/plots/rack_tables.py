@@ -28,6 +28,7 @@ MILLION = 1e6
 WORKLOAD = "mlperf-llama2-70b"
 # The same company's own entry of the same benchmark says how it lays out one server.
 TEMPLATE, INTERACTIVE = "mlp51-063", "mlp51-029"
+SERVER = "TensorRT-LLM"
 LABELS = {"": "every row", "MLPerf": "no MLPerf", "Blackwell": "no Blackwell", "both": "neither"}
 
 
@@ -55,6 +56,7 @@ def rack(record: str = RECORD, **changes: Any) -> Prediction:
         "weight_bits": stored_bits(),
         "activation_bits": 4,
         "kv_bits": 8,
+        "engine": SERVER,
     }
     return predict(RECORD_MODEL, RACKS[record], **{**asked, **changes})
 
@@ -68,7 +70,7 @@ def constants(left_out: str = "") -> Engine:
     Raises:
         ValueError: there is no such fit.
     """
-    usual = engine("TensorRT-LLM")
+    usual = engine(SERVER)
     if not left_out:
         return usual
     rows = _fits()
@@ -295,6 +297,7 @@ def one_user(machine: str, devices: Sequence[int], bits: float) -> Array:
         RECORD_MODEL,
         machine,
         devices=np.array(devices),
+        tensor_parallel=np.array(devices),
         batch=1,
         input_len=facts(WORKLOAD)["prompt_length"],
         output_len=facts(WORKLOAD)["answer_length"],
@@ -347,9 +350,21 @@ def published_sharing() -> pd.DataFrame:
 SLOWEST = 3.0
 # Machines of the map of rates: label, arguments, and how the model lies on them.
 MAP: Mapping[str, dict[str, Any]] = {
-    "72 GB300": {"machine": "gb300-nvl72", "devices": 72, "tensor_parallel": 1, "bits": 4.5},
-    "8 H100": {"machine": "h100-sxm", "devices": 8, "bits": 8},
-    "M2 Ultra": {"machine": "apple-m2-ultra", "devices": 1, "bits": 4.5},
+    "72 GB300": {
+        "machine": "gb300-nvl72",
+        "devices": 72,
+        "tensor_parallel": 1,
+        "bits": 4.5,
+        "engine": SERVER,
+    },
+    "8 H100": {
+        "machine": "h100-sxm",
+        "devices": 8,
+        "tensor_parallel": 8,
+        "bits": 8,
+        "engine": SERVER,
+    },
+    "M2 Ultra": {"machine": "apple-m2-ultra", "devices": 1, "tensor_parallel": 1, "bits": 4.5},
     "4 WSE-3": {
         "machine": "wse-3",
         "devices": 4,
@@ -374,8 +389,7 @@ def rate_map() -> pd.DataFrame:
     for label, given in MAP.items():
         asked = dict(given)
         bits, name = asked.pop("bits"), asked.pop("machine")
-        copies = asked["devices"] if asked.get("tensor_parallel") == 1 else 1
-        copies = 1 if "pipeline_parallel" in asked else copies
+        copies = asked["devices"] // asked["tensor_parallel"] // asked.get("pipeline_parallel", 1)
         asked |= {
             "weight_bits": bits,
             "kv_bits": 16 if bits == 16 else 8,
@@ -420,6 +434,7 @@ def microsecond() -> pd.DataFrame:
         RECORD_MODEL,
         RACKS[RECORD],
         devices=best,
+        tensor_parallel=best,
         batch=1,
         input_len=facts(WORKLOAD)["prompt_length"],
         output_len=facts(WORKLOAD)["answer_length"],
