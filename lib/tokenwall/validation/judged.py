@@ -75,12 +75,6 @@ CAUSES = (
         lambda f: f["quantity"].eq("batch") & f["filled"].gt(FULL) & _slower(f),
     ),
     Cause(
-        "slow formats",
-        "A library that splits outliers off before each product starts many small kernels; it is "
-        "slower with fewer bits.",
-        lambda f: f["stack"].eq("Transformers") & f["weight_bits"].lt(16),
-    ),
-    Cause(
         "plain processors",
         "Cores without vector units or without products of 8-bit integers; their arithmetic rate "
         "stands in no table and is guessed from the bandwidth.",
@@ -93,33 +87,10 @@ CAUSES = (
         lambda f: _stack(f, "llama.cpp Vulkan"),
     ),
     Cause(
-        "slow runs",
-        "16-bit prompts whose rate rises with their length, many times slower than the sister "
-        "board: a cost of the host or of the first use, counted in the run.",
-        lambda f: (
-            f["source"].eq("dai2024gpu")
-            & f["weight_bits"].eq(16)
-            & f["regime"].eq("prompt")
-            & f["machine"].isin(["a100-sxm-80gb", "l40s", "rtx-5000-ada"])
-            & _slower(f)
-        ),
-    ),
-    Cause(
         "cards that took turns",
         "Layers split over cards: a prompt is cut into blocks that follow each other, and often "
         "they did not, so that four cards read as fast as one.",
         lambda f: f["parallelism"].eq("layer-split") & f["regime"].eq("prompt") & _slower(f),
-    ),
-    Cause(
-        "16-bit accumulation",
-        "The engine accumulates in 16 bits, at which GeForce cards run twice the rate that the "
-        "table gives.",
-        lambda f: (
-            f["category"].eq("gpu-consumer")
-            & f["regime"].eq("prompt")
-            & _stack(f, "llama.cpp CUDA")
-            & ~_slower(f)
-        ),
     ),
     Cause(
         "prompt kernels",
