@@ -64,6 +64,7 @@ def test_every_option_reaches_the_prediction(capsys):
         "tensor_parallel": 2,
         "expert_parallel": 8,
         "pipeline_parallel": 2,
+        "context_limit": 4096,
         "price_per_device_hour": 1.5,
     }
     options = [word for option, name, _ in _NUMBERS for word in (option, str(values[name]))]

@@ -258,7 +258,7 @@ def test_advice_keeps_to_the_copies_and_stages(asked, words):
 @pytest.mark.parametrize("lengths", [(1, 1), (3, 40), (512, 512), (100_000, 1000)], ids=str)
 def test_the_largest_batch_fits_and_one_more_does_not(name, lengths):
     asked = {"input_len": lengths[0], "output_len": lengths[1], "engine": Engine("whole")}
-    asked |= {"devices": 4, "weight_bits": 8}
+    asked |= {"devices": 4, "tensor_parallel": 4, "weight_bits": 8}
     if name != "ideal":
         asked["engine"] = name
     full = predict("Llama 3.1 70B", H100, batch=None, **asked)

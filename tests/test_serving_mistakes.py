@@ -240,15 +240,18 @@ def test_weights_in_few_bits_do_not_speed_up_arithmetic_that_stays_wide():
     assert parts(**read)["matrices"] == parts(**read, weight_bits=4)["matrices"]
 
 
-def test_attention_stays_in_sixteen_bits_while_matrices_are_narrow():
+def test_attention_has_the_width_of_its_cache_while_matrices_are_narrow():
     chip = COUNTER | {"peak_rate_fp8": 2e14, "peak_rate_fp4": 4e14}
     asked = {"machine": chip, "batch": 64, "input_len": 4096, "weight_bits": 4, "kv_bits": 8}
     wide, narrow = (parts(**asked, activation_bits=bits) for bits in (16, 4))
     assert narrow["matrices"] == pytest.approx(wide["matrices"] / 4)
     # 80 layers of 64 query heads of 128 numbers, scores and values, 2 operations each.
     context = 4096 + 512 / 2
+    flop = 64 * context * 80 * 64 * 128 * 2 * 2
     assert narrow["caches"] == wide["caches"]
-    assert wide["caches"] == pytest.approx(64 * context * 80 * 64 * 128 * 2 * 2 / 1e14)
+    # The width of the cache decides: eight bits on a chip whose unit takes floats of eight.
+    assert wide["caches"] == pytest.approx(flop / 2e14)
+    assert parts(**asked | {"kv_bits": 16})["caches"] == pytest.approx(flop / 1e14)
 
 
 def test_no_constant_hides_in_a_formula():
@@ -258,6 +261,8 @@ def test_no_constant_hides_in_a_formula():
         device,
         bandwidth=device.bandwidth * 1e12,
         rates={bits: rate * 1e12 for bits, rate in device.rates.items()},
+        integer_rate=device.integer_rate * 1e12,
+        half_rate=device.half_rate * 1e12,
         vector_rate=device.vector_rate * 1e12,
         link_bandwidth=device.link_bandwidth * 1e12,
     )
@@ -275,6 +280,8 @@ def test_overheads_are_the_constants_of_the_engine_and_nothing_else(name):
         device,
         bandwidth=1e30,
         rates={16: 1e35},
+        integer_rate=1e35,
+        half_rate=1e35,
         vector_rate=1e35,
         link_bandwidth=1e30,
     )
@@ -342,12 +349,14 @@ def test_stages_serve_parts_of_a_batch_and_make_no_user_faster():
     staged = {"devices": 4, "pipeline_parallel": 4}
     one = predict("Llama 3.1 8B", "H200", batch=1, **asked)
     alone = predict("Llama 3.1 8B", "H200", batch=1, **asked, **staged)
-    assert alone.time_per_output_token == one.time_per_output_token
-    assert alone.time_to_first_token == one.time_to_first_token
+    # Each group of layers is launched by a host of its own, one after another.
+    launches = 3 * engine("vLLM 2025").overhead_per_step
+    assert alone.time_per_output_token == pytest.approx(one.time_per_output_token + launches)
+    assert alone.time_to_first_token == pytest.approx(one.time_to_first_token + launches)
     part = predict("Llama 3.1 8B", "H200", batch=16, **asked)
     full = predict("Llama 3.1 8B", "H200", batch=64, **asked, **staged)
-    assert full.time_per_output_token == pytest.approx(part.time_per_output_token)
-    assert full.decode_tokens_per_second == pytest.approx(4 * part.decode_tokens_per_second)
+    assert full.time_per_output_token == pytest.approx(part.time_per_output_token + launches)
+    assert full.decode_tokens_per_second < 4 * part.decode_tokens_per_second
     # Prompts in blocks that follow each other keep at most all stages busy.
     long, staged_long = (
         predict("Llama 3.1 8B", "H200", **asked | {"input_len": 32_000}, **more)

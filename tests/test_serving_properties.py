@@ -110,6 +110,8 @@ def test_halves_of_a_machine_create_no_tokens(model, machine, asked):
         bandwidth=whole.bandwidth / 2,
         capacity=whole.capacity / 2,
         rates={b: rate / 2 for b, rate in whole.rates.items()},
+        integer_rate=whole.integer_rate / 2,
+        half_rate=whole.half_rate / 2,
         vector_rate=whole.vector_rate / 2,
         link_bandwidth=whole.link_bandwidth / 2,
     )
@@ -283,5 +285,6 @@ def test_attention_apart_is_whole_and_bounded(model, machine, asked, apart, spli
     share = ideal.explain().set_index("part")["seconds"]
     split_share = together.explain().set_index("part")["seconds"]
     assert (share["matrices"] * SLACK >= split_share["matrices"]).all()
-    assert np.allclose(share["experts"], split_share["experts"])
+    # Copies that share less than one prompt or sequence each are all busy with one.
+    assert (share["experts"] * SLACK >= split_share["experts"]).all()
     assert engine(said.engine).name == asked["engine"]

@@ -8,6 +8,7 @@ an engine, whole devices.
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from pathlib import Path
 
@@ -30,7 +31,9 @@ ENOUGH = 12
 def row(key: str, name: str, value: float, error: float, **fields: str) -> dict[str, str]:
     unit = "s" if name.startswith("overhead") or name == "round_latency" else UNITS.get(name, "1")
     most = 1.0 if name in SHARES else np.inf
-    low, high = max(value - 2 * error, 0.0), min(value + 2 * error, most)
+    # Two standard errors of the logarithm: no constant reaches nothing.
+    factor = math.exp(2 * error / value) if value > 0 else 1.0
+    low, high = value / factor, min(value * factor, most)
     return {
         "key": key,
         "quantity": name,

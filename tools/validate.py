@@ -13,6 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from tokenwall import validation
+from tokenwall.plots import rack_tables
+
+RACK_BOUND = 0.25
 
 
 def refit() -> None:
@@ -39,6 +42,15 @@ def print_bars(bars: list[validation.Bar]) -> None:
             print(f"{'':46} {bar.note}")
 
 
+def print_racks() -> None:
+    """Both published racks, by constants that saw neither their benchmark nor their chips."""
+    table = rack_tables.against_record()
+    for row in table[table["left_out"] == "both"].itertuples():
+        verdict = "met" if abs(row.error) < RACK_BOUND else "MISSED"
+        start = f"{'rack of ' + row.machine + ', not fitted':46} {row.error:>+8.1%}"
+        print(f"{start} {'< ' + str(RACK_BOUND):>8}  {verdict:8}     1  bound by {row.bound}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--refit", action="store_true", help="fit everything again (minutes)")
@@ -50,6 +62,7 @@ def main() -> int:
     frame = validation.rows()
     print(f"{len(frame)} published rows; figures of rows and devices that no fit had seen\n")
     print_bars(bars)
+    print_racks()
     with pd.option_context(
         "display.width",
         160,

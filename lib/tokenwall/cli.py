@@ -49,6 +49,7 @@ _NUMBERS = (
     ("--tensor-parallel", "tensor_parallel", "devices that split each matrix"),
     ("--expert-parallel", "expert_parallel", "devices that split the routed experts"),
     ("--pipeline-parallel", "pipeline_parallel", "groups of layers one after another"),
+    ("--context-limit", "context_limit", "tokens that a sequence may have, for the table's"),
     ("--price", "price_per_device_hour", "USD for an hour of one device"),
 )
 _SHOWN = (

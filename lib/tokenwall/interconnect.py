@@ -1,13 +1,13 @@
 """Exchanges between devices that share a model: a fixed time to start, and bytes over a link.
 
 Devices that split a layer must add up their partial results before the next begins. Each exchange
-costs a time to start, however many devices take part, and its bytes over the bandwidth of one
+costs a latency that grows with the number of rounds, and its bytes over the bandwidth of one
 device's links.
 """
 
 from __future__ import annotations
 
-from sympy import Min
+from sympy import log
 
 from tokenwall.equation import equation
 from tokenwall.units import (
@@ -31,15 +31,15 @@ def all_reduce_time(
     """Time for devices to add up one vector that each holds in part [s].
 
     Every device sends and receives its share twice, once to add and once to spread the sum, which
-    is the least that any all-reduce without help from the switch can do. Behind a switch all pairs
-    talk at once, so the time to start is taken as the same for two devices and for many. A switch
-    that adds in passing sends half.
+    is the least that any all-reduce without help from the switch can do. The rounds are
+    those of halving and doubling, the logarithm of the number of devices. A switch that adds in
+    passing sends half.
 
     Args:
         message_bytes (B): the vector, as long on every device.
         link_bandwidth (B/s): what one device sends in one direction.
         sharing_devices (1): devices that add up.
-        round_latency (s): time of an exchange that carries nothing.
+        round_latency (s): time of one round that carries nothing.
 
     Returns:
         (s), broadcast of the inputs.
@@ -57,7 +57,7 @@ def all_reduce_time(
     Derivation: book/memory/rack.ipynb
     """
     sent = 2 * message_bytes * (sharing_devices - 1) / sharing_devices
-    return round_latency * Min(1, sharing_devices - 1) + sent / link_bandwidth
+    return round_latency * log(sharing_devices) / log(2) + sent / link_bandwidth
 
 
 @equation
@@ -77,7 +77,7 @@ def all_to_all_time(
         message_bytes (B): what one device holds, the part that stays at home included.
         link_bandwidth (B/s): what one device sends in one direction.
         sharing_devices (1): devices that exchange.
-        round_latency (s): time of an exchange that carries nothing.
+        round_latency (s): time of one round that carries nothing.
 
     Returns:
         (s), broadcast of the inputs.
@@ -90,10 +90,10 @@ def all_to_all_time(
 
     Example:
         >>> float(all_to_all_time(1e9, 450e9, sharing_devices=8, round_latency=5e-6)) * 1e3
-        1.95
+        1.96
 
     Source: thakur2005collectives, section 4
     Derivation: book/memory/rack.ipynb
     """
     sent = message_bytes * (sharing_devices - 1) / sharing_devices
-    return round_latency * Min(1, sharing_devices - 1) + sent / link_bandwidth
+    return round_latency * log(sharing_devices) / log(2) + sent / link_bandwidth

@@ -348,7 +348,7 @@ def exchange_time(
         sharing_devices (1): devices that take part in one exchange.
         link_bandwidth (B/s): what one device sends to others in one direction.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
-        round_latency (s): time of an exchange that carries nothing.
+        round_latency (s): time of one round of an exchange that carries nothing.
 
     Returns:
         (s), broadcast of the inputs.
@@ -361,7 +361,7 @@ def exchange_time(
     Example:
         >>> float(exchange_time(64 * 8192 * 2, 80, exchanges_per_layer=2, sharing_devices=8,
         ...                     link_bandwidth=450e9, link_fraction=1, round_latency=5e-6)) * 1e3
-        1.45
+        3.05
 
     Source: own derivation
     Derivation: book/memory/rack.ipynb
@@ -457,7 +457,7 @@ def served_step_time(
         overhead_per_step (s): time of a step that depends on neither layers nor batch.
         overhead_per_sequence (s): time that the scheduler and sampler spend on one sequence in
             a step.
-        round_latency (s): time of an exchange that carries nothing.
+        round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
         routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.
@@ -633,7 +633,7 @@ def prompt_time(
         attention_fraction (1): share of the peak arithmetic rate reached in attention.
         overhead_per_layer (s): time of one layer that does not depend on bytes.
         overhead_per_step (s): time of a step that depends on neither layers nor batch.
-        round_latency (s): time of an exchange that carries nothing.
+        round_latency (s): time of one round of an exchange that carries nothing.
         link_fraction (1): share of the link's bandwidth that an exchange reaches.
         routing_agreement (1): 0 where tokens choose experts apart, 1 where all choose as one.
         flop_per_multiply_add (FLOP): arithmetic of one multiply-add.

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, fields
 from importlib import resources
 
+import numpy as np
 import pandas as pd
 
 __all__ = [
@@ -48,7 +49,7 @@ class Engine:
         overhead_per_layer: time of one layer that does not depend on bytes [s].
         overhead_per_step: time of a step that depends on neither layers nor batch [s].
         overhead_per_sequence: time for one sequence in a step [s].
-        round_latency: time of an exchange that carries nothing [s].
+        round_latency: time of one round of an exchange that carries nothing [s].
         link_fraction: share of the link's bandwidth that an exchange reaches [1].
         routing_agreement: 0 where tokens choose experts apart, 1 where all as one [1].
         exposed_fraction: share of the exchanges that nothing else hides [1].
@@ -87,12 +88,17 @@ class Engine:
             least = ("above" if name in _REACHED else "at least") + " 0"
             end = "" if math.isinf(most) else f" and at most {most:g}"
             try:
-                fine = math.isfinite(value) and 0 <= value <= most
-            except TypeError:
-                fine = False
-            if not fine or (name in _REACHED and value == 0):
+                # Arrays are draws of an uncertain constant.
+                numbers = np.asarray(value, dtype=float)
+            except (TypeError, ValueError):
+                numbers = np.array(math.nan)
+            bad = ~np.isfinite(numbers) | (numbers < 0) | (numbers > most)
+            if name in _REACHED:
+                bad |= numbers == 0
+            if bad.any():
+                worst = value if np.ndim(value) == 0 else numbers[bad].flat[0]
                 raise ValueError(
-                    f"engine {self.name!r}: {name} is {value!r}; it must be {least}{end}"
+                    f"engine {self.name!r}: {name} is {worst!r}; it must be {least}{end}"
                 )
 
 
@@ -155,7 +161,7 @@ def stack_of(engine: str, source: str, model: str, vendor: str = "") -> str:
     """
     for row in stacks().itertuples():
         models, vendors = row.models.split(), row.vendors.split()
-        fits = row.engine == engine and source in row.source.split()
+        fits = row.engine == engine and source in row.source.split("; ")
         if fits and (not models or model in models) and (not vendors or vendor in vendors):
             return str(row.key)
     return ""

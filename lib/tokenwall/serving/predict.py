@@ -72,9 +72,8 @@ def predict(
         activation_bits: width of the arithmetic, 4, 8, 16 or 32. By default that of the weights
             where the engine computes in it and the machine can, else 16.
         expert_bits: mean bits of a weight of a routed expert, where they differ from the others.
-        tensor_parallel: devices that split each matrix. By default as many as divide the devices
-            and share links, or eight; with batch None the fewest that hold the weights and leave
-            four tenths of their memory.
+        tensor_parallel: devices that split each matrix. By default all of a copy of the model;
+            with batch None the fewest that hold the weights and leave four tenths of their memory.
         expert_parallel: devices that split the routed experts. Where they are more than
             `tensor_parallel`, attention runs data-parallel on as many copies as it takes.
         pipeline_parallel: groups of layers on devices one after another. A batch is cut into as
@@ -369,7 +368,8 @@ def _explain(
 def _explain_prompt(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload
 ) -> list[tuple[Any, ...]]:
-    parts = load.prompt_arguments(shape, device, constants, asked, 1.0)
+    together = np.maximum(asked.attention_copies, 1.0)
+    parts = load.prompt_arguments(shape, device, constants, asked, together)
     at_once = float(load.stages_at_once(asked, 1.0))
     whole = float(_call(steps.prompt_time, parts))
     tokens = {**parts, "batch": parts["batch"] * parts["prompt_length"]}
@@ -379,7 +379,7 @@ def _explain_prompt(
         limit = "memory" if memory >= seconds else "compute"
         rows.append(("prompt", name, float(seconds), float(seconds) / whole, limit))
     links = float(_call(steps.exchange_time, parts))
-    own = constants.overhead_per_layer * shape.layers + constants.overhead_per_step
+    own = float(parts["overhead_per_layer"] * shape.layers + parts["overhead_per_step"])
     attention = whole - sum(row[2] for row in rows) - links - own
     rows.append(("prompt", "attention", attention, attention / whole, "compute"))
     rows.append(("prompt", "exchanges", links, links / whole, "network"))

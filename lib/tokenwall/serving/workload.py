@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from tokenwall import roofline
-from tokenwall.serving.engines import Engine, arithmetic_of
+from tokenwall.serving.engines import IDEAL, Engine, arithmetic_of
 from tokenwall.serving.parts import Array, Device, Number, Shape
 
 __all__ = [
     "Workload",
     "arithmetic_bits",
+    "fewest_devices",
     "largest_batch",
     "prompt_arguments",
     "stages_at_once",
@@ -30,8 +31,6 @@ _BYTES = 2.0
 _BLOCK = 8192.0
 # Shortest block into which engines cut a prompt to keep several groups of layers busy.
 _CHUNK = 512.0
-# Devices of one node, which split a layer even where no link of their own joins them.
-_NODE = 8.0
 # Part of the memory that weights may fill where a server shall run as much as fits.
 _FILLED = 0.6
 
@@ -241,22 +240,32 @@ def _split(
         split = _checked("tensor_parallel", tensor, 1, 1e6, whole=True)
     else:
         free = count / stages if given is None else np.maximum(1.0, count / stages / given)
-        needed = np.inf if bits is None else _needed(shape, device, bits) / stages
-        most = np.minimum(np.maximum(device.link_domain, _NODE), needed)
-        split = np.vectorize(_divisor, otypes=[float])(np.floor(free), most)[()]
+        split = np.floor(free)
+        if bits is not None:
+            split = fewest_devices(shape, device, split, bits)
     return split, split if given is None else np.maximum(split, given)
 
 
-def _needed(shape: Shape, device: Device, bits: Number) -> Number:
-    """Fewest devices that hold the weights and leave a good part of their memory for caches."""
+def fewest_devices(shape: Shape, device: Device, count: Number, bits: Number) -> Number:
+    """Fewest devices that hold the weights and leave a good part of their memory for caches [1].
+
+    Args:
+        shape: the model.
+        device: one device.
+        count: devices to divide into such groups.
+        bits: of a weight.
+    """
     held = shape.parameters * np.asarray(bits) / 8 / (_FILLED * device.capacity)
-    return 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
+    needed = 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
+    return np.vectorize(_divisor, otypes=[float])(count, needed)[()]
 
 
-def _divisor(count: float, most: float) -> float:
-    """Largest divisor of a number of devices that is not above a limit."""
+def _divisor(count: float, least: float) -> float:
+    """Smallest divisor of a number of devices that is not below another number, if there is one."""
     whole = int(count)
-    return float(max(d for d in range(1, whole + 1) if whole % d == 0 and d <= max(most, 1.0)))
+    return float(
+        min((d for d in range(1, whole + 1) if whole % d == 0 and d >= least), default=whole)
+    )
 
 
 def weight_bytes_of(shape: Shape, asked: Workload) -> Number:
@@ -315,12 +324,21 @@ def largest_batch(shape: Shape, device: Device, engine: Engine, asked: Workload)
     return fitting * asked.copies
 
 
+def _own_rate(device: Device, engine: Engine, bits: Number, rate: Number, unit: Number) -> Number:
+    """Engines that use integers or sums of 16 bits have rates of their own; a bound has all."""
+    kind = arithmetic_of(engine.name)
+    if kind != "integers" and engine.name != IDEAL.name:
+        return rate
+    wide = np.asarray(bits) > 16
+    other = np.where(unit == 8, device.integer_rate, np.where(unit == 16, device.half_rate, rate))
+    if engine.name == IDEAL.name:
+        other = np.maximum(rate, other)
+    return np.where(wide, rate, other)[()]
+
+
 def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> dict[str, Number]:
     rate, unit = device.rate(asked.activation_bits)
-    if arithmetic_of(engine.name) == "integers":
-        rate = np.where(unit == 8, device.integer_rate, device.half_rate * np.ones(np.shape(unit)))[
-            ()
-        ]
+    rate = _own_rate(device, engine, asked.activation_bits, rate, unit)
     ones = np.ones(np.shape(unit))
     factor = np.where(unit == 8, engine.eight_bit_factor, ones)
     factor = np.where(unit == 4, engine.four_bit_factor, factor)[()]
@@ -356,7 +374,9 @@ def _attention_rate(device: Device, engine: Engine, asked: Workload) -> Number:
     """Attention over a cache of eight bits uses eight-bit units where they take floats."""
     if not device.float8 or arithmetic_of(engine.name) != "as weights":
         return device.rates[16]
-    return np.where(np.asarray(asked.kv_bits) <= 8, device.rates[8], device.rates[16])[()]
+    return np.where(
+        np.asarray(asked.kv_bits) <= 8, device.rates.get(8, device.rates[16]), device.rates[16]
+    )[()]
 
 
 def _message(shape: Shape, asked: Workload, tokens: Number) -> Number:

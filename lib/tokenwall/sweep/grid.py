@@ -215,7 +215,9 @@ def _coordinates(request: Request) -> dict[str, Any]:
         dims = (name,) if name in request.axes else ()
         made[f"{name}_name"] = (dims, words if dims else words[0])
     if "engine" not in request.axes:
-        keys = [_engine_key(request.fixed["engine"], one) for one in request.given("machine")]
+        full = request.fixed.get("batch", 1) is None
+        named = request.fixed["engine"]
+        keys = [_engine_key(named, one, saturated=full) for one in request.given("machine")]
         dims = ("machine",) if "machine" in request.axes else ()
         made["engine_key"] = (dims, keys if dims else keys[0])
     return made
@@ -228,9 +230,9 @@ def _printed(name: str, value: Any) -> str:
         return label(value)
 
 
-def _engine_key(engine: Any, machine: Any) -> str:
+def _engine_key(engine: Any, machine: Any, *, saturated: bool) -> str:
     try:
-        return engine_of(engine, device_of(machine)).name
+        return engine_of(engine, device_of(machine), saturated=saturated).name
     except ValueError:
         return ""
 

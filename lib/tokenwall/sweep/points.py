@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenwall.serving import Device, Engine, Shape, decode_step_times, device_of, predict, shape_of
-from tokenwall.serving.workload import workload
+from tokenwall.serving.workload import fewest_devices, workload
 from tokenwall.sweep.request import NAMES, QUANTITIES, Request, defaults, engine_of
 
 __all__ = ["STATUS", "fill"]
@@ -70,7 +70,8 @@ def fill(
             name: request.axes[name][index[name][place]]
             for name, place in zip(outer, spot, strict=True)
         }
-        cell = _cell({**request.fixed, **chosen})
+        saturated = request.fixed.get("batch", 1) is None
+        cell = _cell({**request.fixed, **chosen}, saturated=saturated)
         numbers = {k: v for k, v in {**request.fixed, **chosen}.items() if k not in NAMES}
         target = {key: view[(*spot, ...)] for key, view in views.items()}
         layout = _layout(cell, numbers, values)
@@ -98,12 +99,12 @@ def _is_fast(request: Request) -> bool:
     return plain and one and not largest and set(request.quantities) <= set(_FAST)
 
 
-def _cell(chosen: Mapping[str, Any]) -> _Cell:
+def _cell(chosen: Mapping[str, Any], *, saturated: bool) -> _Cell:
     try:
         shape, device = shape_of(chosen["model"]), device_of(chosen["machine"])
     except ValueError:
         return _Cell(None, None, None)
-    return _Cell(shape, device, engine_of(chosen["engine"], device))
+    return _Cell(shape, device, engine_of(chosen["engine"], device, saturated=saturated))
 
 
 def _slabs(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
@@ -152,7 +153,11 @@ def _layout(cell: _Cell, numbers: Mapping[str, Any], values: Columns) -> npt.NDA
 
 def _trial(numbers: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
     """Arguments of a workload of one token, with the layout of a request."""
-    given = {key: value for key, value in numbers.items() if key != "price_per_device_hour"}
+    given = {
+        key: value
+        for key, value in numbers.items()
+        if key not in ("price_per_device_hour", "context_limit")
+    }
     plain = {key: value for key, value in defaults().items() if key in _REST}
     return {**plain, **given, **columns, "batch": 1, "input_len": 0, "output_len": 1}
 
@@ -248,6 +253,15 @@ def _mark_what_cannot_fit(
     asked = {**numbers, **columns}
     try:
         trial = _trial(numbers, {k: v for k, v in columns.items() if k in _REST})
+        if trial.get("tensor_parallel") is None and trial.get("expert_parallel") is None:
+            # As `predict` lays out a server that takes as much as fits.
+            split = fewest_devices(
+                cell.shape,
+                cell.device,
+                np.asarray(trial["devices"]) // np.asarray(trial["pipeline_parallel"]),
+                trial["weight_bits"] if trial["expert_bits"] is None else trial["expert_bits"],
+            )
+            trial["tensor_parallel"] = asked["tensor_parallel"] = split
         copies = workload(cell.shape, cell.device, cell.engine, **trial).copies
         alone = {**asked, "batch": copies}
         memory = predict(cell.shape, cell.device, engine=cell.engine, **alone).memory_bytes

@@ -52,6 +52,7 @@ ARGUMENTS = {
     "tensor_parallel": Argument("1", "devices that split each matrix", _COUNT),
     "expert_parallel": Argument("1", "devices that split the routed experts", _COUNT),
     "pipeline_parallel": Argument("1", "groups of layers one after another", _COUNT),
+    "context_limit": Argument("token", "tokens that a sequence may have", Domain(low=1)),
     "price_per_device_hour": Argument("USD", "price of an hour of one device", Domain(low=0)),
 }
 
@@ -297,8 +298,10 @@ def _odd_bits(name: str, values: Any) -> float | None:
     return float(flat[odd][0]) if odd.any() else None
 
 
-def engine_of(given: str | Engine | None, device: Device) -> Engine:
+def engine_of(given: str | Engine | None, device: Device, *, saturated: bool = False) -> Engine:
     """Constants of a named engine, or of the usual one of a device."""
     from tokenwall.serving.engines import default_engine
 
-    return engine(default_engine(device.category, device.vendor) if given is None else given)
+    if given is None:
+        return engine(default_engine(device.category, device.vendor, saturated=saturated))
+    return engine(given)

@@ -274,11 +274,11 @@ def _inputs(request: Request, sources: Sequence[str]) -> list[Uncertain]:
     several = [name for name in NAMES if name in request.axes]
     if several:
         raise ValueError(f"{several[0]} is a list; draws are of one model, machine and engine")
-    inputs = uncertain_inputs(
-        request.fixed["machine"], engine=request.fixed["engine"], sources=sources
-    )
-    own = request.axes.get("price_per_device_hour", request.fixed.get("price_per_device_hour"))
     largest = request.fixed.get("batch", 1) is None
+    machine = request.fixed["machine"]
+    named = engine_of(request.fixed["engine"], device_of(machine), saturated=largest)
+    inputs = uncertain_inputs(machine, engine=named, sources=sources)
+    own = request.axes.get("price_per_device_hour", request.fixed.get("price_per_device_hour"))
     if own is not None:
         inputs = [one for one in inputs if one.name != "rental_price"]
     if largest:
@@ -291,7 +291,7 @@ def _saturated(one: Uncertain, request: Request) -> Uncertain:
     if one.name != "step_residual":
         return one
     device = device_of(request.fixed["machine"])
-    width = engine_of(request.fixed["engine"], device).served_spread
+    width = engine_of(request.fixed["engine"], device, saturated=True).served_spread
     far = math.exp(_NINE_IN_TEN * width)
     return dataclasses.replace(one, low=1 / far, high=far, spread=width)
 
@@ -299,7 +299,8 @@ def _saturated(one: Uncertain, request: Request) -> Uncertain:
 def _outcomes(request: Request, drawn: Mapping[str, Array], draws: int) -> dict[str, Any]:
     """The quantities for arrays of inputs, draws along the first axis."""
     shape, device = shape_of(request.fixed["model"]), device_of(request.fixed["machine"])
-    constants = engine_of(request.fixed["engine"], device)
+    saturated = request.fixed.get("batch", 1) is None
+    constants = engine_of(request.fixed["engine"], device, saturated=saturated)
     behind = len(request.axes)
     columns = {name: values.reshape(-1, *[1] * behind) for name, values in drawn.items()}
     numbers = {key: value for key, value in request.fixed.items() if key not in NAMES}
