@@ -31,7 +31,7 @@ TEXT = {
 }
 # A home directory, a private address or a package index that is not the public one.
 FORBIDDEN = re.compile(
-    r"/home/\w|/Users/\w|/root/|C:\\\\Users|index-url|\bartifactory\b|\bdevpi\b|find-links"
+    r"/home/\w|/Users/\w|/[r]oot/|C:\\\\Users|index-url|\bartifactory\b|\bdevpi\b|find-links"
     r"|\b(?:10\.\d{1,3}|192\.168|172\.16)(?:\.\d{1,3}){2}\b|\.internal\b|\.corp\b"
 )
 

@@ -19,6 +19,7 @@ from tokenwall.serving import (
     engine_table,
     shape_of,
 )
+from tokenwall.serving.engines import ASSUMED
 
 H100 = "H100 SXM"
 CHIP = {"memory_bandwidth": 1e12, "peak_rate_fp16": 1e14, "memory_capacity": 64e9}
@@ -267,7 +268,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(name, lengths):
     if name == "ideal":
         assert not predict("Llama 3.1 70B", H100, batch=full.batch + 1, **asked).fits
     else:
-        usable = 0.92 * full.memory_bytes.capacity
+        usable = ASSUMED["memory_fraction"] * full.memory_bytes.capacity
         more = predict("Llama 3.1 70B", H100, batch=full.batch + 1, **asked)
         assert full.memory_bytes.total <= usable < more.memory_bytes.total
 
@@ -499,3 +500,13 @@ def test_many_steps_are_quick(capsys):
 def test_the_engine_is_named_and_its_constants_are_stored():
     said = predict("Llama 3.1 8B", H100)
     assert said.engine in set(engine_table()["key"])
+
+
+def test_the_bound_counts_what_prompts_wait_for():
+    """Long prompts over a slow bus wait for exchanges, not for arithmetic."""
+    asked = {"devices": 8, "batch": 64, "input_len": 4000, "output_len": 8, "weight_bits": 8}
+    slow = predict("Llama 3.1 70B", "L40S", **asked)
+    prompt = slow.explain().query("phase == 'prompt'").groupby("limit")["seconds"].sum()
+    assert slow.bound == prompt.idxmax() == "network"
+    alone = predict("Llama 3.1 8B", "H100 SXM", batch=64, input_len=4000, output_len=8)
+    assert alone.bound == "compute"

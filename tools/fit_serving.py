@@ -49,8 +49,8 @@ def row(key: str, name: str, value: float, error: float, **fields: str) -> dict[
 
 
 def spread_of(errors: pd.Series) -> float:
-    """Spread that puts nine in ten of the logarithmic errors within 1.645 of it."""
-    return float(np.quantile(np.abs(errors), 0.9) / 1.645)
+    """Spread of which `predict` takes so many that nine in ten logarithmic errors lie within."""
+    return float(np.quantile(np.abs(errors), 0.9) / engines.NINE_IN_TEN)
 
 
 def spreads(judged: pd.DataFrame, stack: str) -> dict[str, float]:

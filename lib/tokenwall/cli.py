@@ -342,6 +342,7 @@ def _models(options: argparse.Namespace) -> int:
 
 def _engines(options: argparse.Namespace) -> int:
     from tokenwall.serving import engine_table, stacks
+    from tokenwall.serving.engines import NINE_IN_TEN
 
     table = engine_table().pivot(index="key", columns="quantity", values="value")
     stored = stacks().groupby("key")[["family", "aliases", "defaults"]].agg(" | ".join)
@@ -355,7 +356,7 @@ def _engines(options: argparse.Namespace) -> int:
             f"{row['bandwidth_fraction']:.0%}",
             f"{row['compute_fraction']:.0%}",
             engineering(row["overhead_per_step"], "s"),
-            f"× {math.exp(1.645 * row['decode_spread']):.2f}",
+            f"× {math.exp(NINE_IN_TEN * row['decode_spread']):.2f}",
         )
         for key, row in frame.iterrows()
     ]

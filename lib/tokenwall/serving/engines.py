@@ -19,8 +19,11 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "ASSUMED",
     "CONSTANTS",
+    "FITTED_OR_ASSUMED",
     "IDEAL",
+    "NINE_IN_TEN",
     "Engine",
     "default_engine",
     "engine",
@@ -103,6 +106,12 @@ class Engine:
 
 
 CONSTANTS = tuple(field.name for field in fields(Engine))[1:]
+# Those that enter the time of a step or a prompt; the rest are memory and spreads.
+FITTED_OR_ASSUMED = CONSTANTS[: CONSTANTS.index("memory_fraction")]
+# What no published row can tell: exchanges are hidden behind nothing, and engines keep some memory.
+ASSUMED = {"exposed_fraction": 1.0, "memory_fraction": 0.92}
+# Nine of ten lie within this many spreads.
+NINE_IN_TEN = 1.645
 # What is reached of something and divides a time.
 _REACHED = frozenset(n for n in CONSTANTS if n.endswith(("_fraction", "_factor"))) - {
     "exposed_fraction"

@@ -36,6 +36,11 @@ def judge(cases: list[Case]) -> pd.DataFrame:
     frame = compare(cases, {stack: everything.engine(stack) for stack in everything.stacks})
     frame["by_source"] = _left_out(cases, frame["source"])
     frame["by_device"] = _left_out(cases, _folds(frame))
+    return _decided(frame)
+
+
+def _decided(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the held-out prediction that counts, and its error."""
     kind = frame["quantity"].eq("prompt")
     alone = frame.groupby(["stack", kind])["source"].transform("nunique") == 1
     frame["unseen"] = frame["by_device"].where(alone, frame["by_source"])
@@ -115,9 +120,4 @@ def judged() -> pd.DataFrame:
     stored = pd.read_csv(Path(str(_PATH))).set_index("id")
     for column in _KEPT[1:]:
         frame[column] = frame["id"].map(stored[column])
-    kind = frame["quantity"].eq("prompt")
-    alone = frame.groupby(["stack", kind])["source"].transform("nunique") == 1
-    frame["unseen"] = frame["by_device"].where(alone, frame["by_source"])
-    frame["log_error"] = np.log(frame["measured"] / frame["unseen"])
-    frame["unseen_error"] = frame["measured"] / frame["unseen"] - 1
-    return frame
+    return _decided(frame)

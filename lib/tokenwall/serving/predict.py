@@ -13,14 +13,12 @@ import pandas as pd
 from tokenwall import steps
 from tokenwall.data.facts import interval
 from tokenwall.serving import workload as load
-from tokenwall.serving.engines import Engine, default_engine, engine
+from tokenwall.serving.engines import NINE_IN_TEN, Engine, default_engine, engine
 from tokenwall.serving.parts import Array, Device, Number, Shape, device_of, shape_of
 from tokenwall.serving.result import Interval, Memory, Prediction
 
 __all__ = ["decode_step_times", "predict"]
 
-# Nine of ten lie within this many spreads.
-_NINE_IN_TEN = 1.645
 # Beyond this many devices to a copy, advice to take more is none.
 _MOST_DEVICES = 4096
 _PARTS = {
@@ -124,8 +122,10 @@ def predict(
         shape, device, constants, asked, together, asked.prompt + asked.output / 2
     )
     step = _call(steps.served_step_time, step_args)
-    reading = _reading(shape, device, constants, asked, np.maximum(1.0, asked.batch / asked.copies))
-    first = _reading(shape, device, constants, asked, 1.0)
+    each = np.maximum(1.0, asked.batch / asked.copies)
+    prompts = _prompts(shape, device, constants, asked, each)
+    reading = _reading(asked, each, prompts)
+    first = _reading(asked, 1.0, _prompts(shape, device, constants, asked, 1.0))
     rate = steps.lifetime_token_rate.numpy(asked.batch, asked.output, step, reading, 1.0)
     memory = _memory(shape, device, asked)
     fits, shortfall = _fits(memory, asked)
@@ -138,17 +138,17 @@ def predict(
         decode_tokens_per_second=asked.batch / step,
         time_per_output_token=step,
         time_to_first_token=first,
-        batch_time=reading + asked.output * step,
+        batch_time=asked.batch * asked.output / rate,
         memory_bytes=memory,
         fits=fits,
-        bound=_bound(step_args, step, reading, first, asked, fits),
+        bound=_bound(step_args, prompts, reading, asked, fits),
         joules_per_token=None if watts is None else watts[1] / rate,
         dollars_per_million_tokens=None if rent is None else 1e6 * rent[1] / rate,
         batch=asked.batch,
         model=shape.name,
         machine=device.name,
         engine=constants.name,
-        intervals=_intervals(constants, spread, rate, step, first, reading, asked, watts, rent),
+        intervals=_intervals(constants, spread, rate, step, first, asked, watts, rent),
         shortfall_bytes=shortfall,
         advice=_advice(shape, device, asked, memory, shortfall),
         _explain=functools.partial(_explain, shape, device, constants, asked, step_args),
@@ -173,13 +173,17 @@ def _call(equation: Any, arguments: dict[str, Number]) -> Number:
     return equation.numpy(*[arguments[name] for name in equation.parameters])
 
 
-def _reading(
+def _prompts(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload, batch: Number
-) -> Number:
-    """Time to read the prompts of a group's batch; its stages work on different prompts."""
+) -> dict[str, Number]:
+    """Arguments of reading a group's prompts; each copy of attention has at least one."""
     together = np.maximum(asked.attention_copies, batch)
-    parts = load.prompt_arguments(shape, device, constants, asked, together)
-    time = _call(steps.prompt_time, parts)
+    return load.prompt_arguments(shape, device, constants, asked, together)
+
+
+def _reading(asked: load.Workload, batch: Number, prompts: dict[str, Number]) -> Number:
+    """Time to read the prompts of a group's batch; its stages work on different prompts."""
+    time = _call(steps.prompt_time, prompts)
     return np.where(asked.prompt > 0, time / load.stages_at_once(asked, batch), 0.0)[()]
 
 
@@ -276,14 +280,13 @@ def _intervals(
     rate: Number,
     step: Number,
     first: Number,
-    reading: Number,
     asked: load.Workload,
     watts: Any,
     rent: Any,
 ) -> dict[str, Interval]:
     """Low and high: step and prompt err apart, a rate errs as their mixture."""
-    life = asked.output * step
-    share = life / (life + reading)
+    whole = asked.batch * asked.output / rate
+    share = asked.output * step / whole
     mixed = np.sqrt((share * spread) ** 2 + ((1 - share) * constants.prompt_spread) ** 2)
     made = {
         "tokens_per_second": _around(rate, mixed),
@@ -291,7 +294,7 @@ def _intervals(
         "decode_tokens_per_second": _around(asked.batch / step, spread),
         "time_per_output_token": _around(step, spread),
         "time_to_first_token": _around(first, constants.prompt_spread),
-        "batch_time": _around(reading + life, mixed),
+        "batch_time": _around(whole, mixed),
     }
     rates = made["tokens_per_second"]
     if watts is not None:
@@ -304,7 +307,7 @@ def _intervals(
 
 
 def _around(value: Number, spread: Number) -> Interval:
-    factor = np.exp(_NINE_IN_TEN * spread)
+    factor = np.exp(NINE_IN_TEN * spread)
     return Interval(value / factor, value * factor)
 
 
@@ -328,19 +331,37 @@ def _limits(arguments: dict[str, Number]) -> dict[str, tuple[Number, Any]]:
     return found
 
 
+def _prompt_limits(prompts: dict[str, Number]) -> dict[str, tuple[Number, Any]]:
+    """Seconds of each part of reading prompts and what limits it, as if on one stage."""
+    whole = _call(steps.prompt_time, prompts)
+    tokens = {**prompts, "batch": prompts["batch"] * prompts["prompt_length"]}
+    found: dict[str, tuple[Number, Any]] = {}
+    for name in ("matrices", "experts"):
+        seconds, memory = _sides(name, tokens)
+        found[name] = (seconds, np.where(memory < seconds, "compute", "memory")[()])
+    links = _call(steps.exchange_time, prompts)
+    own = prompts["overhead_per_layer"] * prompts["layers"] + prompts["overhead_per_step"]
+    rest = whole - found["matrices"][0] - found["experts"][0] - links - own
+    found["attention"] = (rest, "compute")
+    found["exchanges"], found["engine"] = (links, "network"), (own, "overhead")
+    return found
+
+
 def _bound(
     arguments: dict[str, Number],
-    step: Number,
+    prompts: dict[str, Number],
     reading: Number,
-    first: Number,
     asked: load.Workload,
     fits: Any,
 ) -> Any:
-    totals = {kind: 0.0 * step for kind in ("memory", "compute", "network", "overhead")}
-    for seconds, limit in _limits(arguments).values():
-        for kind in totals:
-            totals[kind] = totals[kind] + np.where(limit == kind, seconds, 0.0) * asked.output
-    totals["compute"] = totals["compute"] + reading
+    """What takes most of the life of a batch, its steps and the reading of its prompts."""
+    # Parts of a prompt take their share of the reading, which stages may do at once.
+    share = reading / _call(steps.prompt_time, prompts)
+    totals: dict[str, Any] = dict.fromkeys(("memory", "compute", "network", "overhead"), 0.0)
+    for parts, times in ((_limits(arguments), asked.output), (_prompt_limits(prompts), share)):
+        for seconds, limit in parts.values():
+            for kind in totals:
+                totals[kind] = totals[kind] + np.where(limit == kind, seconds, 0.0) * times
     names = np.array(list(totals))
     stacked = np.stack(np.broadcast_arrays(*totals.values()))
     answer = np.where(fits, names[np.argmax(stacked, axis=0)], "capacity")
@@ -368,23 +389,13 @@ def _explain(
 def _explain_prompt(
     shape: Shape, device: Device, constants: Engine, asked: load.Workload
 ) -> list[tuple[Any, ...]]:
-    together = np.maximum(asked.attention_copies, 1.0)
-    parts = load.prompt_arguments(shape, device, constants, asked, together)
+    prompts = _prompts(shape, device, constants, asked, 1.0)
     at_once = float(load.stages_at_once(asked, 1.0))
-    whole = float(_call(steps.prompt_time, parts))
-    tokens = {**parts, "batch": parts["batch"] * parts["prompt_length"]}
-    rows = []
-    for name in ("matrices", "experts"):
-        seconds, memory = _sides(name, tokens)
-        limit = "memory" if memory >= seconds else "compute"
-        rows.append(("prompt", name, float(seconds), float(seconds) / whole, limit))
-    links = float(_call(steps.exchange_time, parts))
-    own = float(parts["overhead_per_layer"] * shape.layers + parts["overhead_per_step"])
-    attention = whole - sum(row[2] for row in rows) - links - own
-    rows.append(("prompt", "attention", attention, attention / whole, "compute"))
-    rows.append(("prompt", "exchanges", links, links / whole, "network"))
-    rows.append(("prompt", "engine", own, own / whole, "overhead"))
-    return [(phase, part, took / at_once, *rest) for phase, part, took, *rest in rows]
+    whole = float(_call(steps.prompt_time, prompts))
+    return [
+        ("prompt", name, float(seconds) / at_once, float(seconds) / whole, str(limit))
+        for name, (seconds, limit) in _prompt_limits(prompts).items()
+    ]
 
 
 def decode_step_times(

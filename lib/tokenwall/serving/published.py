@@ -13,7 +13,15 @@ import pandas as pd
 
 from tokenwall import data, steps
 from tokenwall.serving import workload as load
-from tokenwall.serving.engines import IDEAL, Engine, default_engine, engine, stack_of
+from tokenwall.serving.engines import (
+    ASSUMED,
+    FITTED_OR_ASSUMED,
+    IDEAL,
+    Engine,
+    default_engine,
+    engine,
+    stack_of,
+)
 from tokenwall.serving.parts import Array, Device, Shape, device_of, shape_of
 from tokenwall.serving.predict import _call
 
@@ -139,7 +147,7 @@ def _in_turns(shape: Shape, device: Device, asked: load.Workload) -> load.Worklo
 
 
 def _memory_only() -> Engine:
-    return Engine("memory", memory_fraction=0.92)
+    return Engine("memory", memory_fraction=ASSUMED["memory_fraction"])
 
 
 def _most(row: Any) -> float:
@@ -231,13 +239,10 @@ def _smallest_group(
     count: float, shape: Shape, device: Device, bits: float
 ) -> dict[str, float] | str:
     """Where a saturated server does not say: the fewest devices with room beside the weights."""
-    split = 1.0
-    while split <= count:
-        enough = shape.parameters * bits / 8 <= 0.6 * device.capacity * split
-        if enough and count % split == 0:
-            return {"devices": count, "tensor": split, "expert": split, "stages": 1.0}
-        split *= 2
-    return "does not fit as described"
+    split = float(load.fewest_devices(shape, device, count, bits))
+    if split < load.needed_devices(shape, device, bits):
+        return "does not fit as described"
+    return {"devices": count, "tensor": split, "expert": split, "stages": 1.0}
 
 
 def _request(
@@ -331,8 +336,10 @@ class Batch:
         Args:
             constants: one for each case.
         """
-        names = {name: np.array([getattr(e, name) for e in constants]) for name in _OPEN}
-        return self.with_constants(names)
+        columns = {
+            name: np.array([getattr(e, name) for e in constants]) for name in FITTED_OR_ASSUMED
+        }
+        return self.with_constants(columns)
 
     def with_constants(self, open_: dict[str, Array]) -> Array:
         """The same with constants as columns.
@@ -349,36 +356,16 @@ class Batch:
         prompt_args["compute_fraction"] = open_["prompt_fraction"]
         prompt_args["attention_fraction"] = open_["prompt_attention_fraction"]
         for args in (step_args, prompt_args):
-            args["exchanges_per_layer"] = 2.0 * open_["exposed_fraction"]
+            args["exchanges_per_layer"] = load.exchanges_per_layer(open_["exposed_fraction"])
         step = _call(steps.served_step_time, step_args)
         prompt = _call(steps.prompt_time, prompt_args) / self.at_once
         prompt_of_batch = np.where(self.prompt["prompt_length"] > 1, prompt, 0.0)
-        life = prompt_of_batch + self.output * step
+        rate = steps.lifetime_token_rate.numpy(self.batch, self.output, step, prompt_of_batch, 1.0)
         return np.select(
             [self.kind == "step", self.kind == "prompt", self.kind == "batch"],
-            [step, prompt, life],
-            life / (self.batch * self.output),
+            [step, prompt, self.batch * self.output / rate],
+            1 / rate,
         )
-
-
-_OPEN = (
-    "bandwidth_fraction",
-    "cache_fraction",
-    "compute_fraction",
-    "prompt_fraction",
-    "eight_bit_factor",
-    "four_bit_factor",
-    "attention_fraction",
-    "prompt_attention_fraction",
-    "flop_per_weight",
-    "overhead_per_layer",
-    "overhead_per_step",
-    "overhead_per_sequence",
-    "round_latency",
-    "link_fraction",
-    "routing_agreement",
-    "exposed_fraction",
-)
 
 
 def _named(stack: str) -> Engine:

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tokenwall import roofline
 from tokenwall.serving.engines import IDEAL, Engine, arithmetic_of
-from tokenwall.serving.parts import Array, Device, Number, Shape
+from tokenwall.serving.parts import Device, Number, Shape
 
 __all__ = [
     "Workload",
     "arithmetic_bits",
+    "exchanges_per_layer",
     "fewest_devices",
     "largest_batch",
+    "needed_devices",
     "prompt_arguments",
     "stages_at_once",
     "step_arguments",
@@ -255,9 +256,20 @@ def fewest_devices(shape: Shape, device: Device, count: Number, bits: Number) ->
         count: devices to divide into such groups.
         bits: of a weight.
     """
-    held = shape.parameters * np.asarray(bits) / 8 / (_FILLED * device.capacity)
-    needed = 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
+    needed = needed_devices(shape, device, bits)
     return np.vectorize(_divisor, otypes=[float])(count, needed)[()]
+
+
+def needed_devices(shape: Shape, device: Device, bits: Number) -> Number:
+    """Fewest devices, a power of two, that leave such a part whatever divides [1].
+
+    Args:
+        shape: the model.
+        device: one device.
+        bits: of a weight.
+    """
+    held = shape.parameters * np.asarray(bits) / 8 / (_FILLED * device.capacity)
+    return 2.0 ** np.ceil(np.log2(np.maximum(held, 1.0)))
 
 
 def _divisor(count: float, least: float) -> float:
@@ -365,9 +377,18 @@ def _shared(shape: Shape, device: Device, engine: Engine, asked: Workload) -> di
         "round_latency": engine.round_latency,
         "link_fraction": engine.link_fraction,
         "routing_agreement": engine.routing_agreement,
-        "exchanges_per_layer": 2.0 * engine.exposed_fraction,
+        "exchanges_per_layer": exchanges_per_layer(engine.exposed_fraction),
         "flop_per_multiply_add": 2.0,
     }
+
+
+def exchanges_per_layer(exposed: Number) -> Number:
+    """Exchanges in a layer that nothing hides: one after attention, one after its other half [1].
+
+    Args:
+        exposed: share of them that nothing hides.
+    """
+    return 2.0 * exposed
 
 
 def _attention_rate(device: Device, engine: Engine, asked: Workload) -> Number:
@@ -465,21 +486,6 @@ def stages_at_once(asked: Workload, batch: Number) -> Number:
     return asked.stages * blocks / (blocks + asked.stages - 1)
 
 
-def weight_total(shape: Shape, bits: Number) -> Number:
-    """Bytes of all weights in one width [B].
-
-    Args:
-        shape: the model.
-        bits: of every weight.
-    """
-    return roofline.weight_bytes(shape.parameters, np.asarray(bits) / 8)
-
-
 def scalars(values: Mapping[str, Number]) -> bool:
     """Whether no argument is an array."""
     return all(np.ndim(value) == 0 for value in values.values())
-
-
-def as_array(values: Number) -> Array:
-    """Numbers as an array of at least one dimension."""
-    return np.atleast_1d(np.asarray(values, dtype=float))

@@ -15,7 +15,7 @@ import pandas as pd
 from tokenwall import data, sensitivity
 from tokenwall.data.facts import interval
 from tokenwall.serving import Engine, device_of, engine_table, predict, shape_of
-from tokenwall.serving.engines import CONSTANTS
+from tokenwall.serving.engines import CONSTANTS, NINE_IN_TEN
 from tokenwall.steps import lifetime_token_rate
 from tokenwall.sweep.request import (
     ARGUMENTS,
@@ -45,7 +45,6 @@ Array = npt.NDArray[np.float64]
 
 # Where uncertainty comes from, in the order in which inputs are listed.
 SOURCES = ("engine", "machine", "power", "price", "residual")
-_NINE_IN_TEN = 1.645
 _SPREADS = ("decode_spread", "prompt_spread", "served_spread")
 # A factor on a rate of the machine is a factor on every share of it that the engine reaches.
 _SHARES = {
@@ -191,7 +190,7 @@ def _residuals(constants: Engine) -> list[Uncertain]:
     spreads = ("decode_spread", "prompt_spread")
     for name, spread in zip(("step_residual", "prompt_residual"), spreads, strict=True):
         width = getattr(constants, spread)
-        far = math.exp(_NINE_IN_TEN * width)
+        far = math.exp(NINE_IN_TEN * width)
         made.append(Uncertain(name, 1.0, 1 / far, far, spread=width, source="residual"))
     return made
 
@@ -292,7 +291,7 @@ def _saturated(one: Uncertain, request: Request) -> Uncertain:
         return one
     device = device_of(request.fixed["machine"])
     width = engine_of(request.fixed["engine"], device, saturated=True).served_spread
-    far = math.exp(_NINE_IN_TEN * width)
+    far = math.exp(NINE_IN_TEN * width)
     return dataclasses.replace(one, low=1 / far, high=far, spread=width)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenwall import data
 from tokenwall.serving import engines, published
-from tokenwall.serving.predict import _NINE_IN_TEN, predict
+from tokenwall.serving.predict import predict
 from tokenwall.validation.judged import rows
 from tokenwall.weights import parts_of
 
@@ -244,7 +244,7 @@ def intervals(frame: pd.DataFrame | None = None) -> pd.DataFrame:
     every = rows() if frame is None else frame
     width = np.array(
         [
-            _NINE_IN_TEN * getattr(engines.engine(stack), _SPREADS[regime])
+            engines.NINE_IN_TEN * getattr(engines.engine(stack), _SPREADS[regime])
             for stack, regime in zip(every["stack"], every["regime"], strict=True)
         ]
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from tokenwall import data
 from tokenwall.serving import held_out, published
 from tokenwall.serving import workload as load
+from tokenwall.serving.engines import ASSUMED
 
 __all__ = [
     "CAUSES",
@@ -41,7 +42,7 @@ CLASSES = {
 # A miss is a row further off than this factor.
 MISS = 2.0
 # Share of the memory that weights and caches can fill before requests wait for each other.
-FULL = 0.92
+FULL = ASSUMED["memory_fraction"]
 
 
 @dataclass(frozen=True)
