@@ -15,6 +15,7 @@ from pybtex.database import parse_file
 
 from tokenwall import data, units
 from tokenwall.data.facts import facts
+from tokenwall.estimate import Spread
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "lib" / "tokenwall" / "data"
@@ -129,7 +130,14 @@ def numbers(request):
 
 
 def test_tidy_tables_have_the_agreed_columns(numbers):
-    assert list(numbers[0]) == TIDY
+    assert [name for name in numbers[0] if name != "spread"] == TIDY
+
+
+@pytest.mark.parametrize("table", ["facts", "energies"])
+def test_an_interval_says_what_it_is(table):
+    for row in rows(table):
+        known = [kind for kind in Spread if (kind == Spread.EXACT) == (row["low"] == row["high"])]
+        assert row["spread"] in (known if row["low"] or row["high"] else [""]), row
 
 
 def test_every_number_is_complete(numbers):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.estimate import Estimate
+from tokenwall.ledger import Ledger, Row
 
 TRACE = {
     "equations": ("decode_rate",),
@@ -18,7 +19,10 @@ TRACE = {
 values = st.floats(1e-6, 1e6)
 spreads = st.floats(1, 100)
 estimates = st.builds(
-    lambda v, d, u: Estimate(v, min(v, v / d), max(v, v * u)), values, spreads, spreads
+    lambda v, d, u: Estimate(v, min(v, v / d), max(v, v * u), "range of cases"),
+    values,
+    spreads,
+    spreads,
 )
 
 
@@ -97,7 +101,7 @@ def test_bad_ledgers_are_refused(make, message):
 
 def test_a_frame_has_a_line_for_each_row():
     ledger = Ledger("token_rate", Estimate.exact(10), "s", "k").add(
-        row("a", Estimate.exact(2)), row("b", Estimate(3, 2, 4))
+        row("a", Estimate.exact(2)), row("b", Estimate(3, 2, 4, "range of cases"))
     )
     frame = ledger.to_frame()
     assert frame["after [token/s]"].tolist() == [20, 60]

@@ -12,7 +12,8 @@ from pybtex.database import parse_file
 from tokenwall.data import measurements, model
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
-from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.estimate import Estimate
+from tokenwall.ledger import Ledger, Row
 from tokenwall.ledger_rows import checks, published, whole
 from tokenwall.ledger_rows.light import light_bound, rack_radius
 from tokenwall.plots import ledger_board
@@ -134,7 +135,9 @@ def test_doubt_is_shared_out_whole():
 def test_intervals_of_products_are_those_of_a_simulation(first, second):
     """Nine tenths of independent log-normal products lie in the interval that is computed."""
     generator = np.random.default_rng(5)
-    made = [Estimate(v, v * math.exp(-h), v * math.exp(h)) for v, h in (first, second)]
+    made = [
+        Estimate(v, v * math.exp(-h), v * math.exp(h), "nine in ten") for v, h in (first, second)
+    ]
     draws = sum(generator.normal(math.log(v), h / 1.6448536, 20_000) for v, h in (first, second))
     product = made[0] * made[1]
     inside = np.mean((np.exp(draws) >= product.low) & (np.exp(draws) <= product.high))

@@ -10,7 +10,8 @@ from scipy.constants import c
 from tokenwall import data, light, scenario
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
-from tokenwall.ledger import Estimate, Ledger
+from tokenwall.estimate import Estimate
+from tokenwall.ledger import Ledger
 from tokenwall.ledger_rows import (
     light_bound,
     light_row,
@@ -220,7 +221,7 @@ def test_a_mixture_counts_the_experts_that_it_wakes():
 
 def test_the_row_leads_from_the_rate_to_the_bound(root):
     bound = light_bound("llama-3.1-70b", weights_radius("llama-3.1-70b"))
-    row = light_row(Estimate(450, 400, 500), bound)
+    row = light_row(Estimate(450, 400, 500, "range of cases"), bound)
     assert row.lands_on == bound
     assert row.factor.value * 450 == pytest.approx(bound.value)
     assert row.factor.low < row.factor.value < row.factor.high
@@ -231,7 +232,9 @@ def test_the_row_leads_from_the_rate_to_the_bound(root):
 
 def test_rows_extend_a_ledger_to_the_bound():
     radii = {"rack": rack_radius(), "packed": weights_radius("llama-3.1-70b")}
-    ledger = Ledger("token_rate", Estimate(450, 400, 500), "one user of wafers", "erdil2025")
+    ledger = Ledger(
+        "token_rate", Estimate(450, 400, 500, "range of cases"), "one user of wafers", "erdil2025"
+    )
     for key, radius in radii.items():
         bound = light_bound("llama-3.1-70b", radius)
         ledger = ledger.add(light_row(ledger.end, bound, key=key, label=key))

@@ -17,8 +17,8 @@ from tokenwall.attention import compulsory_traffic
 from tokenwall.data.attention import attention_device, attention_speeds, measured_here, parsed
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
+from tokenwall.estimate import Estimate
 from tokenwall.explorable import Explorable, Stepper
-from tokenwall.ledger import Estimate
 from tokenwall.ledger_rows import PROMPT, decode_attention_row, prefill_attention_row, prefill_times
 from tokenwall.plots import attention as figures
 from tokenwall.plots import attention_boards as boards
@@ -211,7 +211,7 @@ def test_prompts_gain_and_tokens_do_not():
     prompt, token = prefill_attention_row(H100, LLAMA), decode_attention_row(H100, LLAMA, PROMPT)
     assert 1.2 < prompt.factor.value < 1.5
     assert 1 < token.factor.value < 1.01
-    longer = prefill_attention_row(H100, LLAMA, Estimate(131072, 65536, 262144))
+    longer = prefill_attention_row(H100, LLAMA, Estimate(131072, 65536, 262144, "range of cases"))
     assert longer.factor.value > 3
     many = decode_attention_row(H100, LLAMA, PROMPT, batch=32)
     assert token.factor.value < many.factor.value < 1 + 2 * 8 / 128

@@ -8,10 +8,11 @@ multiply exactly to the end point.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tokenwall.estimate import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,59 +20,6 @@ if TYPE_CHECKING:
 # What a ledger can be about, with its unit.
 QUANTITIES = {"token_rate": "token/s", "energy_per_token": "J/token"}
 KINDS = ("computed", "published", "bound", "open")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A positive number with an interval that is meant to hold the truth nine times in ten.
-
-    Args:
-        value: best estimate.
-        low: lower end, at most the value.
-        high: upper end, at least the value.
-
-    Raises:
-        ValueError: not 0 < low <= value <= high < infinity.
-
-    Example:
-        >>> rate = Estimate(2.0, 1.0, 4.0) * Estimate(3.0, 3.0, 3.0)
-        >>> rate.value, round(rate.low, 9), round(rate.high, 9)
-        (6.0, 3.0, 12.0)
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        for name in ("value", "low", "high"):
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if not 0 < self.low <= self.value <= self.high < math.inf:
-            raise ValueError(
-                f"estimate is {self.low:g} <= {self.value:g} <= {self.high:g}; "
-                "it must be positive, finite and in that order"
-            )
-
-    @classmethod
-    def exact(cls, value: float) -> Estimate:
-        """An estimate without an interval, for what is known or chosen."""
-        return cls(value, value, value)
-
-    def __mul__(self, other: Estimate) -> Estimate:
-        """Product of independent estimates: half-widths add in quadrature in the logarithm."""
-        value = self.value * other.value
-        down = math.hypot(math.log(self.value / self.low), math.log(other.value / other.low))
-        up = math.hypot(math.log(self.high / self.value), math.log(other.high / other.value))
-        return _ordered(value, value * math.exp(-down), value * math.exp(up))
-
-    def inverse(self) -> Estimate:
-        """One over the estimate; the ends of the interval change places."""
-        return Estimate(1 / self.value, 1 / self.high, 1 / self.low)
-
-
-def _ordered(value: float, low: float, high: float) -> Estimate:
-    """An estimate whose ends rounding cannot push past its value."""
-    return Estimate(value, min(low, value), max(high, value))
 
 
 @dataclass(frozen=True)
@@ -195,12 +143,10 @@ class Ledger:
             chapter: the chapter that will explain the remainder.
         """
         before = self.end
-        factor = target.value / before.value
-        spread = target * before.inverse()
         row = Row(
             key,
             label,
-            _ordered(factor, spread.low, spread.high),
+            target * before.inverse(),
             equations=(),
             inputs={"target": target.value, "before": before.value},
             source=source,

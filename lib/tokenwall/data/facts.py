@@ -6,11 +6,12 @@ import difflib
 from typing import TYPE_CHECKING
 
 from tokenwall.data import tidy
+from tokenwall.estimate import Estimate, Spread
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["facts", "interval", "sources"]
+__all__ = ["estimate", "facts", "interval", "sources"]
 
 
 def facts(key: str) -> dict[str, float]:
@@ -49,6 +50,27 @@ def interval(key: str, quantity: str) -> tuple[float, float, float]:
     value = float(row["si_value"])
     low, high = float(row["si_low"]), float(row["si_high"])
     return value, value if low != low else low, value if high != high else high
+
+
+def estimate(key: str, quantity: str, *, table: str = "facts") -> Estimate:
+    """One number with its interval and what that interval is, in SI.
+
+    Args:
+        key: as in the table.
+        quantity: as in the table.
+        table: "facts" or "energies".
+
+    Raises:
+        ValueError: there is no such number; the nearest are given.
+
+    Example:
+        >>> str(estimate("person", "reading_rate").spread)
+        'range of cases'
+    """
+    row = _found(_found(tidy(table), "key", key), "quantity", quantity).iloc[0]
+    value, low, high = (float(row[f"si_{name}"]) for name in ("value", "low", "high"))
+    ends = (value if low != low else low, value if high != high else high)
+    return Estimate(value, *ends, Spread(row["spread"] or "exact"))
 
 
 def sources(table: str, key: str, *quantities: str) -> str:

@@ -14,14 +14,15 @@ from tokenwall.attention import (
     score_flop,
 )
 from tokenwall.data.facts import facts, sources
-from tokenwall.ledger import Estimate, Row
+from tokenwall.estimate import Estimate, Spread, through
+from tokenwall.ledger import Row
 from tokenwall.roofline import prefill_time, step_time
 
 __all__ = ["PROMPT", "decode_attention_row", "prefill_attention_row", "prefill_times"]
 
 CHAPTER = "book/mitigations/attention.ipynb"
 # Tokens of a prompt; from a page of text to a small book.
-PROMPT = Estimate(8192, 2048, 32768)
+PROMPT = Estimate(8192, 2048, 32768, Spread.CASES)
 FAST_MEMORY = "h100-sm"
 
 
@@ -84,6 +85,7 @@ def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -
         second["reached_fraction"],
         second["h100_reached_fraction"],
         facts("flash-attention-3")["reached_fraction"],
+        Spread.CASES,
     )
 
     def gain(tokens: float, share: float) -> float:
@@ -95,7 +97,7 @@ def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -
     return Row(
         "tiled-prefill",
         "Attention that never writes its scores, reading a prompt",
-        Estimate(value, min(ends), max(ends)),
+        Estimate(value, min(ends), max(ends), Spread.CASES),
         ("naive_traffic", "compulsory_traffic", "score_flop", "prefill_time", "step_time"),
         {"prompt": prompt.value, "reached_fraction": shares.value},
         f"{_sources(machine, model)}; dao2022; dao2023; shah2024",
@@ -128,11 +130,10 @@ def decode_attention_row(machine: Any, model: Any, context: Estimate, batch: flo
         tiled = queries_outer_traffic(group, tokens, head_size=size, query_tile=tile)
         return float((weights + copies * naive) / (weights + copies * tiled))
 
-    ends = [math.floor(t) for t in (context.value, context.low, context.high)]
     return Row(
         "tiled-decode",
         "Attention that never writes its scores, writing a token",
-        Estimate(*(gain(t) for t in ends)),
+        through(lambda tokens: gain(math.floor(tokens)), context),
         ("naive_traffic", "queries_outer_traffic", "attention_tile"),
         {"context": context.value, "batch": batch, "weight_bytes": weights},
         f"{_sources(machine, model)}; dao2022",

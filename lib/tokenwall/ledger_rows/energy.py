@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from tokenwall import scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.data.energies import energies, energy_interval, energy_sources
-from tokenwall.data.facts import facts
+from tokenwall.data.facts import estimate, facts
 from tokenwall.energy import (
     computing_energy_per_token,
     energy_per_token,
@@ -22,8 +23,9 @@ from tokenwall.energy import (
     switches_per_multiply_add,
     thermodynamic_rate,
 )
+from tokenwall.estimate import Estimate, Spread, through
 from tokenwall.kvcache import largest_batch
-from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.ledger import Ledger, Row
 from tokenwall.ledger_rows.serving import CONTEXT, RECORD, RECORD_MACHINE, RECORD_MODEL
 from tokenwall.roofline import weight_bytes
 
@@ -56,7 +58,7 @@ RECORD_BITS = 4.0
 
 def memory_price() -> Estimate:
     """Energy of reading one byte from stacked memory [J/B]."""
-    return Estimate(*energy_interval("hbm2", "read"))
+    return estimate("hbm2", "read", table="energies")
 
 
 def flop_energy(bits: float) -> Estimate:
@@ -76,15 +78,15 @@ def flop_energy(bits: float) -> Estimate:
     price = energies("silicon-7nm")
     wide = (price["bf16_multiply"] + price["bf16_add"]) / 2
     if bits > 8:
-        return Estimate(wide, wide, (price["fp16_multiply"] + price["fp16_add"]) / 2)
+        return Estimate(wide, wide, (price["fp16_multiply"] + price["fp16_add"]) / 2, Spread.CASES)
     narrow = (price["int8_multiply"] + price["int32_add"]) / 2
     smallest = (price["int8_multiply"] * (bits / 8) ** 2 + price["int8_add"]) / 2
-    return Estimate(narrow, smallest, wide)
+    return Estimate(narrow, smallest, wide, Spread.CASES)
 
 
 def rack_power() -> Estimate:
     """Power of the record rack [W]; it is the rating, since nobody published what was drawn."""
-    return Estimate(*energy_interval("gb300-rack", "power"))
+    return estimate("gb300-rack", "power", table="energies")
 
 
 def record_energy() -> Estimate:
@@ -120,7 +122,7 @@ def moving_energy(machine: Any, model: Any, *, weight_bits: float = RECORD_BITS)
             )
         )
 
-    contexts = Estimate(*(reading(c) for c in (CONTEXT.value, CONTEXT.low, CONTEXT.high)))
+    contexts = through(reading, CONTEXT)
     relative = memory_price() * Estimate.exact(1 / memory_price().value)
     return contexts * relative
 
@@ -133,10 +135,7 @@ def arithmetic_energy(model: Any, *, bits: float = RECORD_BITS) -> Estimate:
         bits: of the factors.
     """
     price, active = flop_energy(bits), scenario.read_parameters(model)
-    ends = (
-        float(computing_energy_per_token(active, p)) for p in (price.value, price.low, price.high)
-    )
-    return Estimate(*ends)
+    return through(lambda each: float(computing_energy_per_token(active, each)), price)
 
 
 def cmos_energy(model: Any) -> Estimate:
@@ -146,13 +145,10 @@ def cmos_energy(model: Any) -> Estimate:
         model: a row of the model table.
     """
     limit, active = (
-        Estimate(*energy_interval("cmos-limit", "efficiency")).inverse(),
+        estimate("cmos-limit", "efficiency", table="energies").inverse(),
         (scenario.read_parameters(model)),
     )
-    ends = (
-        float(computing_energy_per_token(active, p)) for p in (limit.value, limit.low, limit.high)
-    )
-    return Estimate(*ends)
+    return through(lambda each: float(computing_energy_per_token(active, each)), limit)
 
 
 def bit_operations(model: Any) -> Estimate:
@@ -252,7 +248,7 @@ def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
         warm = {"temperature": _setting(end)[0], "error_probability": _error(end)}
         return float(thermodynamic_rate(watts, count[end], **warm))
 
-    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1))
+    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1), Spread.BOUND)
 
 
 def usual_setting() -> tuple[float, float]:
@@ -269,7 +265,7 @@ def accounted_row(before: Estimate, machine: Any, model: Any) -> Row:
         model: a row of the model table.
     """
     moving, computing = moving_energy(machine, model), arithmetic_energy(model)
-    landed = Estimate(*(a + b for a, b in zip(_ends(moving), _ends(computing), strict=True)))
+    landed = through(operator.add, moving, computing)
     return _row(
         "accounted",
         "Pay for operators and memory alone",
@@ -424,7 +420,7 @@ def _found(model: Any) -> Any:
 
 
 def _each(power: Estimate, rule: Callable[[float], Any]) -> Estimate:
-    return Estimate(*(float(rule(end)) for end in _ends(power)))
+    return through(lambda watts: float(rule(watts)), power)
 
 
 def _error(end: int) -> float:
@@ -442,4 +438,4 @@ def _setting(end: int) -> tuple[float, float, float]:
 
 
 def _over_ends(total: Callable[[int], float]) -> Estimate:
-    return Estimate(total(0), total(1), total(2))
+    return Estimate(total(0), total(1), total(2), Spread.CASES)

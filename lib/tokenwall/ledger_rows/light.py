@@ -8,8 +8,9 @@ from typing import Any
 from scipy.constants import c
 
 from tokenwall.data import model as model_row
-from tokenwall.data.facts import facts, interval, sources
-from tokenwall.ledger import Estimate, Row
+from tokenwall.data.facts import estimate, facts, sources
+from tokenwall.estimate import Estimate, Spread, through
+from tokenwall.ledger import Row
 from tokenwall.light import dependent_steps, memory_radius, travelling_rate
 from tokenwall.roofline import weight_bytes
 from tokenwall.scenario import read_parameters
@@ -21,9 +22,9 @@ CHAPTER = "book/physics/light.ipynb"
 
 def stack_density() -> Estimate:
     """Bytes that a stack of memory holds for each volume [B/m**3]."""
-    capacity = Estimate(*interval("hbm3-stack", "capacity"))
-    footprint = Estimate(*interval("hbm3-stack", "footprint"))
-    return capacity * (footprint * Estimate(*interval("hbm3-stack", "height"))).inverse()
+    capacity = estimate("hbm3-stack", "capacity")
+    footprint = estimate("hbm3-stack", "footprint")
+    return capacity * (footprint * estimate("hbm3-stack", "height")).inverse()
 
 
 def weights_radius(model: Any, density: Estimate | None = None) -> Estimate:
@@ -39,15 +40,11 @@ def weights_radius(model: Any, density: Estimate | None = None) -> Estimate:
     Raises:
         ValueError: the model is unknown or lacks a quantity.
     """
-    bits = Estimate(*interval("light-bound", "weight_bits"))
+    bits = estimate("light-bound", "weight_bits")
     room = bits * (density or stack_density()).inverse()
     parameters = read_parameters(model)
     # Only bytes over density count, so the density can be one where the bytes are a volume.
-    ends = (
-        float(memory_radius(weight_bytes(parameters, each / 8), 1))
-        for each in (room.value, room.low, room.high)
-    )
-    return Estimate(*ends)
+    return through(lambda each: float(memory_radius(weight_bytes(parameters, each / 8), 1)), room)
 
 
 def rack_radius() -> Estimate:
@@ -72,15 +69,12 @@ def light_bound(model: Any, radius: Estimate) -> Estimate:
     layers = float(row["layers"])
     if math.isnan(layers):
         raise ValueError(f"{row['name']} has no layers in its table")
-    steps = Estimate(*interval("light-bound", "steps_per_layer"))
+    steps = estimate("light-bound", "steps_per_layer")
 
     def rate(size: float, each: float) -> float:
         return float(travelling_rate(size, dependent_steps(layers, each), signal_speed=c))
 
-    value = rate(radius.value, steps.value)
-    by_size = Estimate(value, rate(radius.high, steps.value), rate(radius.low, steps.value))
-    slow, fast = (rate(radius.value, each) / value for each in (steps.high, steps.low))
-    return by_size * Estimate(1, slow, fast)
+    return through(rate, radius, steps).called(Spread.BOUND)
 
 
 def light_row(before: Estimate, bound: Estimate, *, key: str = "light", label: str = "") -> Row:

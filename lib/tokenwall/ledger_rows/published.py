@@ -6,8 +6,9 @@ import math
 
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
-from tokenwall.data.facts import facts, interval
-from tokenwall.ledger import Estimate, Row
+from tokenwall.data.facts import estimate, facts
+from tokenwall.estimate import Estimate, Spread
+from tokenwall.ledger import Row
 from tokenwall.ledger_rows.serving import (
     CONTEXT,
     RECORD_MODEL,
@@ -50,7 +51,7 @@ def served_fraction(record: str, context: Estimate = CONTEXT) -> Estimate:
     assumed = batching_row(chip, llm, context, weight_bits=RACK_BITS).factor
     bound = (alone or Estimate.exact(1)) * assumed
     each = published["token_rate"] / published["accelerators"]
-    return Estimate(each / bound.value, each / bound.high, each / bound.low)
+    return Estimate.exact(each) * bound.inverse()
 
 
 def serving_row(before: Estimate) -> Row:
@@ -61,7 +62,7 @@ def serving_row(before: Estimate) -> Row:
     """
     shares = [served_fraction(record) for record in RACKS]
     middle = math.sqrt(math.prod(share.value for share in shares))
-    share = Estimate(middle, min(s.low for s in shares), max(s.high for s in shares))
+    share = Estimate(middle, min(s.low for s in shares), max(s.high for s in shares), Spread.CASES)
     return Row(
         "serving",
         "Prompts, waits and losses of serving",
@@ -80,7 +81,7 @@ def _published(key: str, label: str, fact: tuple[str, str], source: str, note: s
     return Row(
         key,
         label,
-        Estimate(*interval(*fact)),
+        estimate(*fact),
         (),
         dict(facts(fact[0])),
         source,
@@ -123,7 +124,7 @@ def speculation_row() -> Row:
     return Row(
         "speculation",
         "Guess several tokens, check them together",
-        Estimate(best, older, best * best / older),
+        Estimate(best, older, best * best / older, Spread.CASES),
         (),
         dict(rates),
         "sglang2026",

@@ -8,9 +8,10 @@ from typing import Any
 from tokenwall import calibration, scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
-from tokenwall.data.facts import facts, interval, sources
+from tokenwall.data.facts import estimate, facts, sources
+from tokenwall.estimate import Estimate, Spread, through
 from tokenwall.kvcache import throughput_at_capacity
-from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.ledger import Ledger, Row
 from tokenwall.roofline import bandwidth_law, weight_bytes
 
 __all__ = [
@@ -33,7 +34,7 @@ RECORD = "azure-gb300-rack"
 RECORD_MACHINE = "gb300-nvl72"
 RECORD_MODEL = "llama-2-70b"
 # Tokens in the cache of a sequence; the record's own lengths are not published.
-CONTEXT = Estimate(1024, 512, 2048)
+CONTEXT = Estimate(1024, 512, 2048, Spread.CASES)
 # The only stack whose constants were fitted on several generations of data-centre GPUs.
 ENGINE = "llama.cpp CUDA"
 ONE_TOKEN = "book/memory/one_token.ipynb"
@@ -90,7 +91,7 @@ def one_user(machine: Any, model: Any, *, weight_bits: float = 16) -> Estimate:
     misses = 1 + (alike if len(alike) else judged)["error"].dropna()
     low, middle, high = (rate / float(misses.quantile(q)) for q in (0.95, 0.5, 0.05))
     law = bandwidth_law(machine["memory_bandwidth"], scenario.step_weight_bytes(model, weight_bits))
-    return Estimate(middle, low, max(middle, min(high, float(law))))
+    return Estimate(middle, low, max(middle, min(high, float(law))), Spread.NINE_IN_TEN)
 
 
 def no_time_lost_row(machine: Any, model: Any) -> Row:
@@ -206,7 +207,7 @@ def batching_row(
     return Row(
         "batching",
         "Fill the memory with other users",
-        Estimate(gain(context.value), gain(context.high), gain(context.low)),
+        through(gain, context),
         ("throughput_at_capacity", "bandwidth_law"),
         {"context": context.value, "weight_bytes": weights, "bandwidth": bandwidth},
         _sources(machine, model),
@@ -256,8 +257,8 @@ def active_parameters(model: Any) -> float:
 
 def reading_rate() -> Estimate:
     """Tokens per second of a silent reader of English [token/s]."""
-    words = Estimate(*interval("person", "reading_rate"))
-    return words * Estimate(*interval("english", "tokens_per_word"))
+    words = estimate("person", "reading_rate")
+    return words * estimate("english", "tokens_per_word")
 
 
 def known_rates() -> dict[str, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from tokenwall.data.facts import facts, interval, sources
-from tokenwall.ledger import Estimate, Row
+from tokenwall.estimate import Estimate, Spread
+from tokenwall.ledger import Row
 from tokenwall.units import to_si
 from tokenwall.waiting import growth_rate, waiting_gain
 
@@ -34,7 +35,7 @@ def waiting_row() -> Row:
     return Row(
         "wait-a-year",
         "Wait a year for hardware",
-        Estimate(value, low, high),
+        Estimate(value, low, high, Spread.OPINIONS),
         ("waiting_gain",),
         {"wait": year, "doubling_time": spread[0][0]},
         sources("facts", "gpu-price-performance", *PACES),
@@ -59,6 +60,7 @@ def waiting_any_model_row() -> Row:
             math.exp(float(rate) * year),
             marks["slowest_yearly_fall"],
             marks["fastest_yearly_fall"],
+            Spread.CASES,
         ),
         ("growth_rate",),
         {"growth_factor": mark["first_price"] / mark["last_price"], "span": mark["span"]},

@@ -12,9 +12,10 @@ from typing import Any
 from tokenwall import scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
-from tokenwall.data.facts import facts, interval, sources
+from tokenwall.data.facts import estimate, facts, sources
+from tokenwall.estimate import Estimate, Spread, through
 from tokenwall.kvcache import largest_batch
-from tokenwall.ledger import Estimate, Ledger, Row
+from tokenwall.ledger import Ledger, Row
 from tokenwall.ledger_rows.energy import (
     accounted_row,
     arithmetic_row,
@@ -238,10 +239,7 @@ def leading(key: str, label: str, before: Estimate, after: Estimate, **fields: A
         after: the rate after it.
         fields: the other fields of a `Row`.
     """
-    spread = after * before.inverse()
-    factor = after.value / before.value
-    exact = Estimate(factor, min(spread.low, factor), max(spread.high, factor))
-    return Row(key, label, exact, lands_on=after, **fields)
+    return Row(key, label, after * before.inverse(), lands_on=after, **fields)
 
 
 def _mitigations(model: Any) -> tuple[Row, ...]:
@@ -298,7 +296,7 @@ def users_of(case: Case) -> Estimate:
         )
         return float(batch) * (case.devices // together)
 
-    return Estimate(count(case.context.value), count(case.context.high), count(case.context.low))
+    return through(count, case.context)
 
 
 def _sources(case: Case) -> str:
@@ -310,8 +308,8 @@ def _shared_row(case: Case, before: Estimate) -> Row:
     """What one user gains when devices share every layer, hops between them included."""
     reading = scenario.step_weight_bytes(case.llm, case.weight_bits)
     bandwidth, layers = float(case.chip["memory_bandwidth"]), float(case.llm["layers"])
-    exchanges = Estimate(*interval("nvlink-exchange", "collectives_per_layer"))
-    hop = Estimate(*interval("nvlink-exchange", "hop_time"))
+    exchanges = estimate("nvlink-exchange", "collectives_per_layer")
+    hop = estimate("nvlink-exchange", "hop_time")
     chains = [
         float(hop_time_per_token(layers, each, hop_time=time))
         for each, time in zip(_ends(exchanges), _ends(hop), strict=True)
@@ -332,7 +330,7 @@ def _shared_row(case: Case, before: Estimate) -> Row:
         "shared",
         "Devices share every layer",
         before,
-        Estimate(middle, slow, fast),
+        Estimate(middle, slow, fast, Spread.CASES),
         equations=("tensor_parallel_step_time", "best_tensor_devices", "hop_time_per_token"),
         inputs={"hop_time": hop.value, "collectives_per_layer": exchanges.value},
         source="erdil2025",

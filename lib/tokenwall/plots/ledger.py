@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.ledger import Estimate, Ledger, Step
+from tokenwall.estimate import Estimate
+from tokenwall.ledger import Ledger, Step
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tokenwall.calibration import engine_constants
 from tokenwall.data import model as model_row
 from tokenwall.energy import thermodynamic_rate
 from tokenwall.equation import symbol
+from tokenwall.estimate import Estimate
 from tokenwall.explorable import Bar, Marker, Move, Preset, Readout, Slider, Text
 from tokenwall.kvcache import largest_batch, throughput_at_capacity
-from tokenwall.ledger import Estimate
 from tokenwall.ledger_rows.energy import bit_operations, usual_setting
 from tokenwall.ledger_rows.published import experts_row, router_row, serving_row
 from tokenwall.ledger_rows.serving import ENGINE

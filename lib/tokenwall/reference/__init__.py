@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tokenwall.reference import api, contents, equations, notation, tables
+from tokenwall.reference import api, contents, equations, errata, notation, tables
 
 __all__ = ["PARTS", "fill"]
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path], str]] = {
     "models": tables.models,
     "tables": tables.others,
     "measurements": tables.measurements,
+    "errata": errata.errata,
     "api": api.api,
     "map": contents.contents,
 }
