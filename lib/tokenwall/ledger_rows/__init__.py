@@ -24,7 +24,6 @@ from tokenwall.ledger_rows.light import (
     weights_radius,
 )
 from tokenwall.ledger_rows.serving import (
-    CONTEXT,
     ENGINE,
     RECORD,
     RECORD_MACHINE,
@@ -43,7 +42,6 @@ from tokenwall.ledger_rows.serving import (
 from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 
 __all__ = [
-    "CONTEXT",
     "ENGINE",
     "PROMPT",
     "RECORD",
