@@ -95,7 +95,7 @@ def test_the_light_bound_of_one_user_lies_above_everything_built():
 @pytest.mark.parametrize("record", published.RACKS)
 def test_racks_serve_less_than_their_bound(record):
     share = published.served_fraction(record)
-    assert 0.3 < share.value < 1
+    assert 0.2 < share.low < share.value < share.high < 1
 
 
 def test_an_unknown_rack_is_refused():
@@ -181,15 +181,13 @@ def test_a_published_projection_is_no_bound():
 
 
 def test_the_board_agrees_with_the_ledger_where_both_take_the_same_numbers():
-    """Bits, batch and light; the board's start is uncorrected and its power the chip's own."""
+    """Bits, batch and light; the board's users leave out the memory of activations."""
     board = ledger_board.ledger_board()
-    shown = ledger_board.level_rates(
-        board, peak_rate=15e15, memory_radius=rack_radius().value, context=1024
-    )
+    shown = ledger_board.level_rates(board, memory_radius=rack_radius().value)
     after = {step.row.key: step.after.value for step in whole.machine_ledger().steps}
     assert shown["bits"] == pytest.approx(after["fewer-bits"])
     assert shown["batch"] == pytest.approx(after["batching"])
     assert shown["side"] == pytest.approx(after["side-by-side"])
-    assert shown["light"] == pytest.approx(after["light"])
+    assert shown["light"] == pytest.approx(after["light"], rel=0.01)
     with pytest.raises(ValueError, match="colour is no setting; known are"):
         ledger_board.level_rates(board, colour=1)

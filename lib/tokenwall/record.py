@@ -7,6 +7,8 @@ service can be asked of any other machine and model.
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,12 @@ from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.data import tidy
 from tokenwall.data.facts import estimate, facts
-from tokenwall.estimate import Estimate, through
+from tokenwall.estimate import Estimate, Spread, through
 from tokenwall.kvcache import throughput_at_capacity
 from tokenwall.roofline import weight_bytes
-from tokenwall.serving import Prediction, device_of, predict
-from tokenwall.serving.workload import format_bits
+from tokenwall.serving import Prediction, device_of, predict, shape_of
+from tokenwall.serving.engines import IDEAL
+from tokenwall.serving.workload import format_bits, step_arguments, workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,6 +216,37 @@ class Service:
         memory, arithmetic = self.memory_bound.value, self.arithmetic_bound.value
         return "arithmetic" if arithmetic < memory else "memory"
 
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Dense arithmetic rates of one device, of weights and of attention [FLOP/s].
+
+        Each in the narrowest format that holds the numbers; scales do not widen a format.
+
+        Example:
+            >>> [f"{rate:.3g}" for rate in Service().rates]
+            ['1.5e+16', '5e+15']
+        """
+        shape, device = shape_of(self.model), device_of(self.machine)
+        asked = workload(
+            shape,
+            device,
+            IDEAL,
+            devices=1,
+            batch=1,
+            input_len=self.prompt.value,
+            output_len=self.answer.value,
+            weight_bits=self.weight_bits,
+            expert_bits=None,
+            kv_bits=self.cache_bits.value,
+            activation_bits=format_bits(self.weight_bits),
+            tensor_parallel=1,
+            expert_parallel=None,
+            pipeline_parallel=1,
+            context_limit=math.inf,
+        )
+        used = step_arguments(shape, device, IDEAL, asked, 1.0, self.context.value)
+        return float(used["peak_rate"]), float(used["attention_rate"])
+
     def predict(self, **changes: Any) -> Prediction:
         """What the serving model says of it: all users that fit, with an engine's losses.
 
@@ -228,22 +262,38 @@ class Service:
             "weight_bits": self.weight_bits,
             "kv_bits": self.cache_bits.value,
             "engine": SERVER,
+            "context_limit": math.inf,
         }
         asked = {**asked, **changes}
         return predict(self.model, asked.pop("machine", self.machine), **asked)
 
     def through(self, function: Callable[[Service], float]) -> Estimate:
-        """Something that follows from the service, with what its uncertain inputs do to it.
+        """Something that follows from the service, over all its uncertain inputs together.
+
+        The interval runs from the least to the most over every combination of their ends, since
+        nothing says that two assumptions do not fail together.
 
         Args:
-            function: of a service whose inputs are exact.
+            function: of a service whose inputs are exact; its result is positive.
         """
+        given: dict[str, Estimate] = {name: getattr(self, name) for name in _UNSURE}
 
-        def at(cache_bits: float, prompt: float, answer: float) -> float:
-            exact = (Estimate.exact(value) for value in (cache_bits, prompt, answer))
-            return function(replace(self, **dict(zip(_UNSURE, exact, strict=True))))  # type: ignore[arg-type]
+        def at(**values: float) -> float:
+            exact = {n: Estimate.exact(values.get(n, each.value)) for n, each in given.items()}
+            return function(replace(self, **exact))  # type: ignore[arg-type]
 
-        return through(at, *(getattr(self, name) for name in _UNSURE))
+        middle = at()
+        ends = {name: sorted({each.low, each.high}) for name, each in given.items()}
+        moving = [
+            name for name, pair in ends.items() if any(at(**{name: end}) != middle for end in pair)
+        ]
+        corners = [
+            at(**dict(zip(moving, values, strict=True)))
+            for values in itertools.product(*(ends[name] for name in moving))
+        ]
+        kinds = [given[name].spread for name in moving]
+        kind = max(kinds, key=list(Spread).index, default=Spread.EXACT)
+        return Estimate(middle, min(middle, *corners), max(middle, *corners), kind)
 
     def _memory_rate(self) -> float:
         chip, llm = machine_row(self.machine), model_row(self.model)
@@ -353,6 +403,7 @@ def answer_flop(shape: Any, prompt: Any, answer: Any, *, attention: Any = 1) -> 
 
     The same as the steps of the serving model, in closed form for figures that move: the last
     layer's output table is needed once for a prompt, and attention may run at another rate.
+    Layers that see only a window are counted as if they saw all.
 
     Args:
         shape: with dense, expert, experts_per_token, head, decode_flop and prompt_flop, as

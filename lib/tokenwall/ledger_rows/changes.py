@@ -11,11 +11,11 @@ from tokenwall.calibration import engine_constants
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.kvcache import throughput_at_capacity
-from tokenwall.ledger_rows.serving import ENGINE, active_parameters, fastest_rate
+from tokenwall.ledger_rows.serving import ENGINE, active_parameters
 from tokenwall.record import Service, answer_flop
 from tokenwall.roofline import decode_rate, weight_bytes
 from tokenwall.sensitivity import Swing, swings
-from tokenwall.serving import device_of, shape_of
+from tokenwall.serving import shape_of
 
 __all__ = ["CHANGES", "inputs_of", "machine_rate", "single_changes", "user_rate"]
 
@@ -40,9 +40,7 @@ def inputs_of(service: Service) -> dict[str, Any]:
     """
     chip, llm = machine_row(service.machine), model_row(service.model)
     constants, shape = engine_constants(ENGINE), shape_of(service.model)
-    peak = fastest_rate(chip, service.weight_bits)
-    bits = service.cache_bits.value
-    attention = peak / float(device_of(service.machine).rate(8 if bits <= 8 else 16)[0])
+    peak, attention = service.rates
     return {
         "bandwidth": float(chip["memory_bandwidth"]),
         "capacity": float(chip["memory_capacity"]),
@@ -52,10 +50,12 @@ def inputs_of(service: Service) -> dict[str, Any]:
         "read_parameters": scenario.read_parameters(llm),
         "layers": float(llm["layers"]),
         "bytes_per_weight": service.weight_bits / 8,
-        "cache_bytes_per_token": scenario.cache_bytes_per_token_of(llm, bits / 8),
+        "cache_bytes_per_token": scenario.cache_bytes_per_token_of(
+            llm, service.cache_bits.value / 8
+        ),
         "prompt": service.prompt.value,
         "answer": service.answer.value,
-        "flop": functools.partial(answer_flop, shape, attention=attention),
+        "flop": functools.partial(answer_flop, shape, attention=peak / attention),
         "overhead_per_layer": constants.overhead_per_layer,
         "bandwidth_fraction": constants.bandwidth_fraction,
         "devices": float(service.devices),
