@@ -48,6 +48,7 @@ __all__ = [
     "energy_per_token",
     "erased_bits_per_multiply_add",
     "erasure_energy",
+    "erasure_rate",
     "finite_time_erasure_energy",
     "irreversible_energy_per_token",
     "landauer_energy",
@@ -675,25 +676,23 @@ def irreversible_energy_per_token(
 
 
 @equation
-def thermodynamic_rate(
+def erasure_rate(
     power: Watt,
-    bit_operations_per_token: PerToken,
+    erased_bits_per_token: PerToken,
     *,
     temperature: Kelvin,
-    error_probability: ErrorProbability,
     boltzmann_constant: EntropyUnit = k,
 ) -> TokenPerSecond:
-    """Tokens per second that a power pays for if only irreversible switches cost energy [token/s].
+    """Tokens per second that a power pays for if only forgotten bits cost energy [token/s].
 
-    Each bit operation throws away the barrier that keeps it right. It bounds machines that do
-    so: no wires, no memory, no leakage, no haste. A machine that undoes its steps has no such
-    bound, and one that may err half of the time pays k T ln 2.
+    Each forgotten bit costs Landauer's k T ln 2, however reliable its gate is. It bounds machines
+    whose gates forget so many bits: no wires, no memory, no barriers wasted, endless patience. A
+    machine that undoes its steps forgets fewer, and has no such bound.
 
     Args:
         power (W): that the machine draws.
-        bit_operations_per_token (1/token): bit operations that cannot be undone.
+        erased_bits_per_token (1/token): bits that its gates forget.
         temperature (K): of what takes up the heat.
-        error_probability (1): chance that one operation is wrong.
         boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
@@ -702,8 +701,50 @@ def thermodynamic_rate(
     Raises:
         ValueError: an argument is outside its domain, not finite, or in a wrong unit.
 
-    Limits: twice the power or half the operations, twice the rate; an error of one half gives
-    Landauer's rate, and no operation can be dearer than a reliable one.
+    Limits: twice the power, or half the bits or the temperature, twice the rate.
+
+    Example:
+        >>> float(erasure_rate(142e3, 59.06 * 68.7e9, temperature=300)) / 1e12
+        12.19
+
+    Source: own derivation
+    Derivation: book/physics/energy.ipynb
+    """
+    each = landauer_energy(temperature, boltzmann_constant)
+    return power / irreversible_energy_per_token(erased_bits_per_token, each)
+
+
+@equation
+def thermodynamic_rate(
+    power: Watt,
+    bit_operations_per_token: PerToken,
+    *,
+    temperature: Kelvin,
+    error_probability: ErrorProbability,
+    boltzmann_constant: EntropyUnit = k,
+) -> TokenPerSecond:
+    """Tokens per second that a power pays for if each switch throws its barrier away [token/s].
+
+    It bounds machines whose bit operations each waste the barrier that keeps them right: no
+    wires, no memory, no leakage, no haste. Nothing forces a machine to waste it. One that takes
+    the barrier's energy back, and still forgets, is bound by `erasure_rate` alone.
+
+    Args:
+        power (W): that the machine draws.
+        bit_operations_per_token (1/token): switches that throw their barrier away.
+        temperature (K): of what takes up the heat.
+        error_probability (1): chance that heat lifts one of them over its barrier.
+        boltzmann_constant (J/K): Boltzmann's constant.
+
+    Returns:
+        (token/s), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: twice the power or half the operations, twice the rate; a rarer error, a lower rate.
+    At an error of one half the formula gives k T ln 2 for each operation, by coincidence: such a
+    switch erases nothing, and its erasure costs nothing.
 
     Example:
         >>> set_ = {"temperature": 300, "error_probability": 0.5}

@@ -15,6 +15,7 @@ from tokenwall.energy import (
     computing_energy_per_token,
     energy_per_token,
     erased_bits_per_multiply_add,
+    erasure_rate,
     irreversible_energy_per_token,
     landauer_energy,
     moving_energy_per_token,
@@ -33,11 +34,13 @@ __all__ = [
     "accounted_row",
     "arithmetic_energy",
     "arithmetic_row",
+    "barrier_bound",
     "bit_operations",
     "cmos_energy",
     "cmos_row",
     "energy_ledger",
     "energy_rows",
+    "erasure_bound",
     "flop_energy",
     "gate_energy",
     "landauer_row",
@@ -196,13 +199,15 @@ def gate_energy(model: Any) -> Estimate:
     Each discarded bit costs Landauer's k T ln 2. It binds a machine whose gates discard them.
 
     Args:
-        model: a row of the model table.
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
     """
 
     def total(end: int) -> float:
-        warmth, bits, width = _setting(end)
-        count = scenario.read_parameters(model) * erased_bits_per_multiply_add(bits, width)
-        return float(irreversible_energy_per_token(count, landauer_energy(warmth)))
+        least = landauer_energy(_setting(end)[0])
+        return float(irreversible_energy_per_token(_erased(model, end), least))
 
     return _over_ends(total)
 
@@ -228,12 +233,36 @@ def overwriting_energy(model: Any) -> Estimate:
     return _over_ends(total)
 
 
-def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
-    """Tokens per second at a power, if only reliable, irreversible switches cost energy [token/s].
+def erasure_bound(power: Estimate, model: Any) -> Estimate:
+    """Tokens per second at a power, if only the bits that gates forget cost energy [token/s].
 
-    The low end takes the least power, the widest factors, the warmest chip and the rarest error;
-    the high end the other of each. It bounds no machine that undoes its steps: for that there is
-    no bound of this kind.
+    Landauer's k T ln 2 for each bit that the gates of the multiply-adds discard (`gate_energy`),
+    and nothing for reliability, wires, memory, attention or haste. It bounds machines whose gates
+    discard those bits; for one that undoes its steps there is no bound of this kind. The low end
+    takes the least power, the widest factors and the warmest chip, the high end the other of each.
+
+    Args:
+        power: that the machine may draw [W].
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+
+    def rate(watts: float, end: int) -> float:
+        return float(erasure_rate(watts, _erased(model, end), temperature=_setting(end)[0]))
+
+    return _bound(power, rate)
+
+
+def barrier_bound(power: Estimate, model: Any) -> Estimate:
+    """Tokens per second at a power, if each switch throws its barrier away [token/s].
+
+    Today's kind of switch at its ideal: k T ln(1/p) for each gate and adder of the multiply-adds
+    (`switch_energy`), and nothing for wires, memory, attention or haste. It is no law: it bounds
+    machines that waste the barrier which keeps a switch right, and no other. The low end takes the
+    least power, the widest factors, the warmest chip and the rarest error, the high end the other
+    of each.
 
     Args:
         power: that the machine may draw [W].
@@ -248,11 +277,21 @@ def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
         warm = {"temperature": _setting(end)[0], "error_probability": _error(end)}
         return float(thermodynamic_rate(watts, count[end], **warm))
 
-    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1), Spread.BOUND)
+    return _bound(power, rate)
+
+
+def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
+    """The older name of `barrier_bound`.
+
+    Args:
+        power: that the machine may draw [W].
+        model: a row of the model table, or its name, key or alias.
+    """
+    return barrier_bound(power, model)
 
 
 def usual_setting() -> tuple[float, float]:
-    """Temperature [K] and chance of an error [1] that the thermodynamic bound takes."""
+    """Temperature [K] that the bounds take, and chance of an error [1] of `barrier_bound`."""
     return _setting(0)[0], _error(0)
 
 
@@ -323,12 +362,13 @@ def reliable_row(before: Estimate, model: Any) -> Row:
     """
     return _row(
         "reliable",
-        "Ideal switches, reliable and irreversible",
+        "Ideal switches that throw their barrier away",
         before,
         switch_energy(model),
         ("irreversible_energy_per_token", "switches_per_multiply_add", "reliable_bit_energy"),
         energy_sources("switch", "multiply-add", "room"),
-        "No wires at all. The gates of an integer multiplier of the record's width.",
+        "k T ln(1/p) for each switch, no wires at all; no law, since a barrier need not be thrown "
+        "away. The gates of an integer multiplier of the record's width.",
     )
 
 
@@ -341,7 +381,7 @@ def landauer_row(before: Estimate, model: Any) -> Row:
     """
     return _row(
         "landauer",
-        "k T ln 2 for each discarded bit",
+        "k T ln 2 for each bit that gates discard",
         before,
         gate_energy(model),
         ("irreversible_energy_per_token", "erased_bits_per_multiply_add", "landauer_energy"),
@@ -435,6 +475,17 @@ def _setting(end: int) -> tuple[float, float, float]:
         energy_interval("multiply-add", "operand_bits")[end],
         energy_interval("multiply-add", "accumulator_bits")[end],
     )
+
+
+def _erased(model: Any, end: int) -> float:
+    """Bits that the gates of one token's multiply-adds forget: at the value, low or high end."""
+    each = erased_bits_per_multiply_add(*_setting(end)[1:])
+    return float(scenario.read_parameters(_found(model)) * each)
+
+
+def _bound(power: Estimate, rate: Callable[[float, int], float]) -> Estimate:
+    """A bound at a power; the dear end of the setting makes the low end of the rate."""
+    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1), Spread.BOUND)
 
 
 def _over_ends(total: Callable[[int], float]) -> Estimate:

@@ -52,6 +52,7 @@ def waterfall(ledger: Ledger, *, title: str, narrow: bool = False) -> Figure:
     style.unit_axis(ax.xaxis)
     ax.set_xlabel(ledger.unit if narrow else f"{ledger.unit}, each bar on from the one above")
     ax.set_title(title)
+    style.interval_legend(fig, levels, columns=2 if narrow else 4)
     return fig
 
 
@@ -59,23 +60,16 @@ def _bar(ax: Axes, row: int, step: Step, narrow: bool) -> None:
     factor = step.row.factor
     ends = sorted((step.before.value, step.after.value))
     ax.barh(row, ends[1] - ends[0], left=ends[0], height=0.42, color=_COLOURS[step.row.kind])
-    _whisker(ax, row, step.after)
+    style.interval(ax, step.after, row)
     ax.plot([step.after.value] * 2, [row, row + 1], color=style.MUTED, lw=0.8, ls=":")
     grows = factor.value >= 1
     sign = f"{'×' if grows else '÷'} {engineering(factor.value if grows else 1 / factor.value)}"
     _label(ax, ends[0], ends[1], row - 0.27, f"{step.row.label}: {sign}", narrow)
 
 
-def _whisker(ax: Axes, row: float, level: Estimate) -> None:
-    """The interval of a level, where it has one."""
-    if level.low < level.high:
-        ax.plot([level.low, level.high], [row, row], color=style.INK, lw=1.2)
-        ax.plot([level.low, level.high], [row, row], "|", color=style.INK, ms=6, mew=1.2)
-
-
 def _total(ax: Axes, row: int, level: Estimate, label: str, unit: str, narrow: bool) -> None:
     ax.plot([level.value], [row], "D", color=style.INK, ms=6)
-    _whisker(ax, row, level)
+    style.interval(ax, level, row)
     text = f"{label}: {engineering(level.value, unit)}"
     _label(ax, level.low, level.high, row - 0.22, text, narrow)
 
@@ -110,12 +104,13 @@ def waterfall_alt(ledger: Ledger) -> str:
     return (
         "Waterfall on a logarithmic axis. It starts at "
         f"{engineering(ledger.start.value, ledger.unit)} ({ledger.start_label}); "
-        f"{'; '.join(parts)}; it ends at {engineering(ledger.end.value, ledger.unit)}."
-    )
+        f"{'; '.join(parts)}; it ends at {engineering(ledger.end.value, ledger.unit)}. "
+        f"{style.interval_words([ledger.start, *(step.after for step in ledger.steps)])}"
+    ).strip()
 
 
 def ledger_table(ledger: Ledger) -> Any:
-    """The ledger as a table for a page: factor, interval, rate after it, and the chapter.
+    """The ledger as a table for a page: factor, interval and its kind, rate after it, kind of row.
 
     Args:
         ledger: at least one row.
@@ -129,6 +124,7 @@ def ledger_table(ledger: Ledger) -> Any:
             "factor": engineering(step.row.factor.value),
             "from": engineering(step.row.factor.low),
             "to": engineering(step.row.factor.high),
+            "that is": str(step.row.factor.spread),
             f"then {ledger.unit}": engineering(step.after.value),
             "kind": step.row.kind,
         }
