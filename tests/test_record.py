@@ -1,19 +1,33 @@
 """The record, stated once: its inputs, users and bounds, for the rack and for other machines."""
 
+import ast
+import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bookpages import toc_pages
 from tokenwall.data import machine
 from tokenwall.data.facts import facts
 from tokenwall.estimate import Estimate
 from tokenwall.ledger_rows import changes, published, whole
 from tokenwall.plots import rack_tables
-from tokenwall.record import INPUTS, RACKS, Service, answer_flop, fewest_devices, inputs, record
+from tokenwall.record import (
+    INPUTS,
+    RACKS,
+    Service,
+    answer_flop,
+    fewest_devices,
+    inputs,
+    record,
+    words,
+)
 from tokenwall.serving import device_of, shape_of
 
+ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {
     "the record": Service(),
     "a gaming card": Service.fitting("rtx-4090", "llama-3.1-8b"),
@@ -142,3 +156,51 @@ def test_what_cannot_be_is_refused():
         Service(devices=1, together=2)
     with pytest.raises(ValueError, match="record is 'mine'; it must be one of"):
         record("mine")
+
+
+# Pages that state what the record was, and what each of them must state.
+PAGES = {
+    "book/memory/rack": (
+        "record-users",
+        "record-context",
+        "record-arithmetic-bound",
+        "record-share",
+    ),
+    "book/index": ("record-bound", "record-share", "record-weight-bits"),
+    "book/memory/batching": ("record-context", "record-cache-bits", "record-memory-bound"),
+}
+
+
+def glued(page):
+    """Every text that a page glues, by name, as its stored outputs have it."""
+    cells = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+    found = {}
+    for output in (each for cell in cells for each in cell.get("outputs", [])):
+        name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+        if name:
+            (text,) = [v for k, v in output["data"].items() if k.endswith("text/plain")]
+            found[name] = ast.literal_eval("".join(text))
+    return found
+
+
+def prose(page):
+    cells = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_state_the_record_in_the_same_words(page):
+    """To the last digit, and from the same value: the library's, by one name on every page."""
+    said, stated = glued(page), words()
+    assert {name: said[name] for name in stated} == stated
+    for name in PAGES[page]:
+        assert f"`{name}`" in prose(page), name
+
+
+@pytest.mark.parametrize("page", toc_pages())
+def test_no_page_states_another_record_under_the_same_name(page):
+    if (ROOT / f"{page}.ipynb").exists():
+        stated = words()
+        assert {
+            name: text for name, text in glued(page).items() if stated.get(name, text) != text
+        } == {}

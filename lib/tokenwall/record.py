@@ -24,6 +24,7 @@ from tokenwall.roofline import weight_bytes
 from tokenwall.serving import Prediction, device_of, predict, shape_of
 from tokenwall.serving.engines import IDEAL
 from tokenwall.serving.workload import format_bits, step_arguments, workload
+from tokenwall.units import engineering
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ __all__ = [
     "inputs",
     "record",
     "stored_bits",
+    "words",
 ]
 
 # Both published racks of one company, each with the machine of its table, and what ran on them.
@@ -369,6 +371,45 @@ def record(key: str = RECORD) -> Record:
         together=int(facts(RUN)["copy_devices"]),
     )
     return Record(key, service, float(published["token_rate"]))
+
+
+def words(key: str = RECORD) -> dict[str, str]:
+    """What pages say of the record, in the words that all of them use.
+
+    Args:
+        key: one of `RACKS`.
+
+    Returns:
+        Text by name, to be glued under that name: a page that states one of these quantities
+        states it so.
+
+    Example:
+        >>> said = words()
+        >>> said["record-users"], said["record-context"], said["record-share"]
+        ('165,816', '447', '29 %')
+    """
+    found = record(key)
+    service, share = found.service, found.share
+    return {
+        "record-rate": f"{found.rate:,.0f}",
+        "record-devices": f"{service.devices}",
+        "record-users": f"{service.users.value:,.0f}",
+        "record-users-each": f"{service.users.value / service.devices:,.0f}",
+        "record-prompt": f"{service.prompt.value:.0f}",
+        "record-prompt-low": f"{service.prompt.low:.0f}",
+        "record-prompt-high": f"{service.prompt.high:.0f}",
+        "record-answer": f"{service.answer.value:.0f}",
+        "record-context": f"{service.context.value:.0f}",
+        "record-weight-bits": f"{service.weight_bits:g}",
+        "record-cache-bits": f"{service.cache_bits.value:g}",
+        "record-memory-bound": engineering(service.memory_bound.value, "token/s", digits=3),
+        "record-arithmetic-bound": engineering(service.arithmetic_bound.value, "token/s", digits=3),
+        "record-bound": engineering(service.bound.value, "token/s", digits=3),
+        "record-binds": service.binding,
+        "record-share": f"{100 * share.value:.0f} %",
+        "record-share-low": f"{100 * share.low:.0f} %",
+        "record-share-high": f"{100 * share.high:.0f} %",
+    }
 
 
 def fewest_devices(machine: str, model: str, **fields: Any) -> int:

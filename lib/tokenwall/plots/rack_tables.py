@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from tokenwall import data
 from tokenwall.data.facts import facts, interval
-from tokenwall.record import MODEL, RACKS, RECORD, SERVER, WORKLOAD, record, stored_bits
+from tokenwall.estimate import Estimate
+from tokenwall.record import (
+    MODEL,
+    RACKS,
+    RECORD,
+    SERVER,
+    WORKLOAD,
+    inputs,
+    record,
+    stored_bits,
+)
 from tokenwall.roofline import compute_bound_rate
 from tokenwall.serving import Engine, Prediction, device_of, engine, predict, shape_of
 
@@ -146,6 +156,58 @@ def token_budget(key: str = RECORD, left_out: str = "") -> pd.DataFrame:
         ("engine", parts.loc["engine", "seconds"] / each, "overhead"),
     ]
     return pd.DataFrame(rows, columns=["part", "seconds", "limit"])
+
+
+def input_table() -> pd.DataFrame:
+    """The record's inputs for the reader: value, interval and what it is, kind, source."""
+    import pandas as pd
+
+    rows = inputs()
+    ends = [
+        f"{low} to {high}, {spread}" if low else ""
+        for low, high, spread in zip(rows["low"], rows["high"], rows["spread"], strict=True)
+    ]
+    units = rows["unit"].replace("1", "")
+    return pd.DataFrame(
+        {
+            "value": (rows["value"] + " " + units).str.strip().to_list(),
+            "interval": ends,
+            "kind": rows["kind"].to_list(),
+            "source": rows["source"].to_list(),
+        },
+        index=rows["label"].rename("input"),
+    )
+
+
+def share_table(key: str = RECORD) -> pd.DataFrame:
+    """Both bounds and what the record kept of the smaller, by what nobody published.
+
+    Args:
+        key: of the record in facts.csv, one of `RACKS`.
+
+    Returns:
+        Columns prompt [token], cache_bits, memory and arithmetic (bounds [token/s]), binding and
+        share, one row for each end of the prompt and of the cache's bits and their values.
+    """
+    import pandas as pd
+
+    found = record(key)
+    usual = found.service
+    rows = []
+    for bits in sorted({usual.cache_bits.low, usual.cache_bits.high}):
+        for prompt in (usual.prompt.low, usual.prompt.value, usual.prompt.high):
+            at = replace(usual, prompt=Estimate.exact(prompt), cache_bits=Estimate.exact(bits))
+            rows.append(
+                {
+                    "prompt": prompt,
+                    "cache_bits": bits,
+                    "memory": at.memory_bound.value,
+                    "arithmetic": at.arithmetic_bound.value,
+                    "binding": at.binding,
+                    "share": found.rate / at.bound.value,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def what_if(key: str = RECORD) -> pd.DataFrame:
