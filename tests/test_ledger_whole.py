@@ -14,6 +14,7 @@ from tokenwall.data import measurements, model
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
 from tokenwall.estimate import Estimate
+from tokenwall.explorable import Explorable
 from tokenwall.ledger import Ledger, Row
 from tokenwall.ledger_rows import (
     barrier_bound,
@@ -332,3 +333,23 @@ def test_the_board_agrees_with_the_ledger_where_both_take_the_same_numbers():
         assert shown[key] / own == pytest.approx(after[key] / rated)
     with pytest.raises(ValueError, match="colour is no setting; known are"):
         ledger_board.level_rates(board, colour=1)
+
+
+def test_the_board_is_drawn_and_moves():
+    board = ledger_board.ledger_board()
+    made = Explorable(
+        "whole",
+        kind="sandbox",
+        draw=lambda narrow: ledger_board.ledger_axes(narrow=narrow),
+        controls=ledger_board.SLIDERS,
+        moves=board.moves,
+        readouts=board.readouts,
+        presets=board.presets,
+        fixed=board.fixed,
+        alt=board.alt,
+        caption=board.caption,
+    )
+    assert "bound of light" in made.html
+    usual, wide = (ledger_board.level_rates(board, memory_radius=r) for r in (1, 10))
+    assert wide["light"] == pytest.approx(usual["light"] / 10)
+    assert wide["erasure"] == usual["erasure"]

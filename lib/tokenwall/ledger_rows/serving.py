@@ -115,7 +115,7 @@ def no_time_lost_row(machine: Any, model: Any) -> Row:
         _sources(machine, model),
         ONE_TOKEN,
         note="Full bandwidth, no fixed time per layer; its interval is the start's, turned round.",
-        lands_on=ideal,
+        lands_on=ideal.called(Spread.BOUND),
     )
 
 
@@ -142,7 +142,7 @@ def fewer_bits_row(machine: Any, model: Any, weight_bits: float) -> Row:
         ONE_TOKEN,
         note="A bound. Measured gains are smaller, since waits do not shrink with the bytes, and "
         "the answers change a little.",
-        lands_on=Estimate.exact(slim),
+        lands_on=Estimate.exact(slim).called(Spread.BOUND),
     )
 
 

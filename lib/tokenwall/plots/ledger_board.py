@@ -59,13 +59,14 @@ RANGE = (0.1, 1e18)
 PHONE_RANGE = (0.1, 1e20)
 SLIDERS = (
     Slider("devices", "Devices", values=[1, 2, 4, 8, 16, 32, 72, 144, 576], default=72),
-    Slider("weight_bits", "Bits of a weight", values=[4.5, 8, 16], default=4.5),
-    Slider("prompt", "Prompt of each user", "token", 1, 131072, 300),
-    Slider("answer", "Answer to each user", "token", 1, 16384, 294.45),
+    Slider("weight_bits", "Bits of a weight", values=[stored_bits(), 8, 16], default=stored_bits()),
+    Slider("prompt", "Prompt of each user", "token", 1, 131072, Service().prompt.value),
     Slider("memory_radius", "Half the width of the machine", "m", 1e-3, 1e3, 1.0),
 )
 # What the arithmetic of an answer depends on.
 SHAPE = ("dense", "expert", "experts_per_token", "head", "decode_flop", "prompt_flop")
+# A board holds four sliders, so answers keep the record's mean length [token].
+ANSWER = Service().answer.value
 NO_ROOM = "these devices do not hold the model"
 LIGHT = "Beside it: one user, at the bound of light"
 
@@ -147,7 +148,7 @@ def _peak(bits: Any) -> Any:
 
 
 def level_rates(board: Board, **given: float) -> dict[str, float]:
-    """Every rate of the ledger at a setting of the board, by key [token/s].
+    """Every rate of the ledger at a setting of the board, by key, and light's for one [token/s].
 
     Args:
         board: as `ledger_board` makes it.
@@ -161,9 +162,10 @@ def level_rates(board: Board, **given: float) -> dict[str, float]:
     if unknown:
         raise ValueError(f"{', '.join(unknown)} is no setting; known are {', '.join(known)}")
     setting = {**known, **given}
+    rates = {**{level.key: level.rate for level in levels()}, "light": light_rate()}
     return {
-        level.key: float(level.rate.subs({s: setting[s.name] for s in level.rate.free_symbols}))
-        for level in levels()
+        key: float(rate.subs({s: setting[s.name] for s in rate.free_symbols}))
+        for key, rate in rates.items()
     }
 
 
@@ -267,7 +269,7 @@ def ledger_board() -> Board:
     ]
     presets = [*_machines(), *_models()]
     first = [next(p for p in presets if p.group == group) for group in ("machine", "model")]
-    fixed = {**first[0].values, **first[1].values}
+    fixed = {**first[0].values, **first[1].values, "answer": ANSWER}
     alt = (
         f"Waterfall of tokens per second on a logarithmic axis for {first[1].label} on "
         f"{first[0].label}: {', '.join(level.label.lower() for level in every)}."
@@ -276,8 +278,9 @@ def ledger_board() -> Board:
         "The row that says published waits for its chapter; the last two are walls of heat for the "
         "power and the model above, and light is a wall for each user. No interval is drawn here; "
         "the static waterfall has them. The start is the engine's prediction uncorrected for its "
-        "misses, caches have 8 bits, arithmetic runs at the dense rate of the narrowest format "
-        "that holds the weights, prompts included, and the power is the chip's own rating."
+        "misses, caches have 8 bits, answers the mean length of the record's, arithmetic runs at "
+        "the dense rate of the narrowest format that holds the weights, prompts included, and the "
+        "power is the chip's own rating."
     )
     return Board(moves, readouts, presets, fixed, alt, [level.label for level in every], caption)
 
