@@ -169,7 +169,7 @@ def best_naive_shape(
     queries: float,
     keys: float,
     *,
-    head_size: int,
+    head_size: float,
     fast_memory: float,
     bytes_per_value: float = 2,
     narrowest: int = 1,
@@ -205,7 +205,7 @@ def best_tiled_shape(
     queries: float,
     keys: float,
     *,
-    head_size: int,
+    head_size: float,
     fast_memory: float,
     bytes_per_value: float = 2,
     narrowest: int = 1,
@@ -240,7 +240,7 @@ def best_tiled_shape(
     )
 
 
-def _short_sides(keys: float, head_size: int, room: float, narrowest: int) -> Any:
+def _short_sides(keys: float, head_size: float, room: float, narrowest: int) -> Any:
     longest = max(narrowest, int(min(keys, room // head_size)))
     return np.arange(narrowest, longest + 1, dtype=float)
 

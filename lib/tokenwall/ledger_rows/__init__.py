@@ -3,6 +3,7 @@
 from tokenwall.ledger_rows.attention import (
     PROMPT,
     decode_attention_row,
+    expanded_decode_factor,
     prefill_attention_row,
     prefill_times,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "decode_attention_row",
     "energy_ledger",
     "energy_rows",
+    "expanded_decode_factor",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
