@@ -29,13 +29,15 @@ _SERIES_COLOUR = {
     "llama-3.1-70b-4xh100": style.ENERGY,
     "llama-3.1-70b-2xb200": style.COMPUTE,
     "llama-3.1-8b-1xh100": style.NETWORK,
+    "llama-3.1-8b-1xb200": style.MUTED,
 }
 
 _SERIES_PLACE = {
     "llama-3.1-405b-8xb200": ((0, 9), "center", "bottom"),
     "llama-3.1-70b-4xh100": ((6, 2), "left", "bottom"),
     "llama-3.1-70b-2xb200": ((0, -8), "center", "top"),
-    "llama-3.1-8b-1xh100": ((6, 0), "left", "center"),
+    "llama-3.1-8b-1xh100": ((6, 3), "left", "center"),
+    "llama-3.1-8b-1xb200": ((6, 5), "left", "center"),
 }
 
 
@@ -188,9 +190,9 @@ def served_figure(
     ax.annotate(
         "memory and operators\nof the 70 billion",
         (float(priced["batch"].iloc[-1]), float(total.iloc[-1])),
-        (5, 0),
+        (5, 4),
         textcoords="offset points",
-        va="center",
+        va="top",
         fontsize=8 if narrow else 9,
         color=style.NEUTRAL,
     )
