@@ -133,7 +133,7 @@ def fewer_bits_row(machine: Any, model: Any, weight_bits: float) -> Row:
     return Row(
         "fewer-bits",
         f"{weight_bits:g} bits a weight instead of 16",
-        Estimate.exact(slim / wide),
+        Estimate.exact(slim / wide).called(Spread.BOUND),
         ("bandwidth_law", "weight_bytes"),
         {"weight_bits": weight_bits, "bandwidth": bandwidth},
         _sources(machine, model),

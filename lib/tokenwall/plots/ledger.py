@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.estimate import Estimate
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger import Ledger, Step
+from tokenwall.ledger_rows.walls import ERASED, SWITCH, Walls
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
@@ -109,6 +111,15 @@ def waterfall_alt(ledger: Ledger) -> str:
     ).strip()
 
 
+def _interval(factor: Estimate) -> dict[str, str]:
+    """Ends of an interval and what they are; one bound alone is an upper end."""
+    if factor.low < factor.high:
+        ends = engineering(factor.low), engineering(factor.high)
+    else:
+        ends = "", engineering(factor.high) if factor.spread == Spread.BOUND else ""
+    return {"from": ends[0], "to": ends[1], "from and to are": str(factor.spread)}
+
+
 def ledger_table(ledger: Ledger) -> Any:
     """The ledger as a table for a page: factor, interval and its kind, rate after it, kind of row.
 
@@ -122,9 +133,7 @@ def ledger_table(ledger: Ledger) -> Any:
         {
             "row": step.row.label,
             "factor": engineering(step.row.factor.value),
-            "from": engineering(step.row.factor.low),
-            "to": engineering(step.row.factor.high),
-            "that is": str(step.row.factor.spread),
+            **_interval(step.row.factor),
             f"then {ledger.unit}": engineering(step.after.value),
             "kind": step.row.kind,
         }
@@ -134,3 +143,76 @@ def ledger_table(ledger: Ledger) -> Any:
     table = pd.DataFrame(rows).style.hide(axis="index").set_uuid(f"ledger-{ledger.rows[-1].key}")
     html: Any = HTML
     return html(table.to_html())
+
+
+USERS = (0.5, 1e8)
+PRICES = {SWITCH: "switches waste barriers", ERASED: "only erased bits cost"}
+
+
+def walls(
+    both: Walls, marks: Mapping[str, tuple[float, float]], *, title: str, narrow: bool = False
+) -> Figure:
+    """Light as a line that rises with the users, heat as two levels, and where they cross.
+
+    Args:
+        both: of one machine and one model.
+        marks: users and tokens per second of all of them, by the words beside the mark.
+        title: the finding.
+        narrow: for a phone's width.
+    """
+    from matplotlib.ticker import LogLocator
+
+    fig, ax = style.figure(narrow)
+    ax.set(xscale="log", yscale="log", xlim=USERS, ylim=(10, 9e14))
+    light = [users * both.light.value for users in USERS]
+    (line,) = ax.plot(USERS, light, color=style.COMPUTE)
+    place = (300, 300 * both.light.value / 6)
+    ax.text(*place, "each user at light's pace", color=line.get_color(), va="top")
+    for price, heat in both.heat.items():
+        ax.axhline(heat.value, color=style.ENERGY, lw=1.6)
+        words = PRICES[price] if narrow else f"heat, if {PRICES[price]}"
+        ax.text(USERS[0] * 1.5, heat.value * 1.3, words, color=style.ENERGY, va="bottom")
+        style.interval(ax, heat, USERS[1] / (2 if price == ERASED else 5), upright=True)
+        ax.plot([both.equal_at(price).value], [heat.value], "o", color=style.INK, ms=5)
+    for words, (users, rate) in marks.items():
+        ax.plot([users], [rate], "D", color=style.MEMORY, ms=6)
+        left = users < math.sqrt(USERS[1])
+        ax.annotate(
+            words,
+            (users, rate),
+            (7 if left else -7, -2),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="top",
+            color=style.MEMORY,
+        )
+    ax.xaxis.set_major_locator(LogLocator(numticks=4 if narrow else 9))
+    style.unit_axis(ax.xaxis)
+    style.unit_axis(ax.yaxis)
+    ax.set_xlabel("users")
+    ax.set_ylabel("token/s of all users")
+    ax.set_title(title.replace(", ", ",\n") if narrow else title)
+    style.interval_legend(fig, both.heat.values())
+    return fig
+
+
+def walls_alt(both: Walls, marks: Mapping[str, tuple[float, float]]) -> str:
+    """The walls in words.
+
+    Args:
+        both: of one machine and one model.
+        marks: as for `walls`.
+    """
+    crossings = "; ".join(
+        f"heat, if {PRICES[price]}, at {engineering(heat.value, 'token/s', digits=2)}, which light "
+        f"reaches at {engineering(both.equal_at(price).value, digits=2)} users"
+        for price, heat in both.heat.items()
+    )
+    points = "; ".join(
+        f"{words}, {engineering(rate, 'token/s', digits=2)}" for words, (_, rate) in marks.items()
+    )
+    return (
+        "Users across, tokens per second of all of them up, both logarithmic. Light's line rises "
+        f"from {engineering(both.light.value, 'token/s', digits=2)} for one user. Level lines: "
+        f"{crossings}. Marks: {points}. {style.interval_words(both.heat.values())}"
+    )
