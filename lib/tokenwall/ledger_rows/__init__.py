@@ -16,7 +16,6 @@ from tokenwall.ledger_rows.energy import (
     rack_power,
     record_energy,
     switch_energy,
-    thermodynamic_bound,
 )
 from tokenwall.ledger_rows.light import (
     light_bound,
@@ -77,7 +76,6 @@ __all__ = [
     "side_by_side_row",
     "stack_density",
     "switch_energy",
-    "thermodynamic_bound",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",

@@ -66,8 +66,7 @@ def ladder_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     )
     for place, row in enumerate(table.itertuples(index=False)):
         colour = _KIND[str(row.kind)]
-        if row.high > row.low:
-            ax.plot([row.low, row.high], [place, place], color=colour, lw=1.4)
+        style.interval(ax, row.estimate, place, colour=colour, width=1.4)
         ax.plot([row.value], [place], "o", color=colour)
         left = place > len(table) / 2
         words = f"{row.label}, {engineering(float(row.value), 'J')}"
@@ -90,6 +89,7 @@ def ladder_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     if narrow:
         ax.set_xticks(10.0 ** np.arange(-21, 4, 6))
     ax.set_xlabel("energy")
+    style.interval_legend(fig, list(table["estimate"]), columns=2)
     powers = np.log10(table["value"].max() / table["value"].min())
     title(ax, f"From one bit's heat to one prompt: {powers:.0f} powers of ten", narrow)
     return fig
@@ -105,7 +105,10 @@ def ladder_alt(table: pd.DataFrame) -> str:
         f"{row.label}, {engineering(float(row.value), 'J')}"
         for row in table.itertuples(index=False)
     )
-    return f"Energies on a logarithmic axis, from least to most: {rungs}."
+    return (
+        f"Energies on a logarithmic axis, from least to most: {rungs}. "
+        f"{style.interval_words(table['estimate'])}"
+    )
 
 
 def erasure_figure(*, narrow: bool = False) -> Figure:

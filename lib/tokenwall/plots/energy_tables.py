@@ -16,7 +16,7 @@ from tokenwall.brain import (
     tokens_per_joule,
 )
 from tokenwall.data.comparisons import compared, sides
-from tokenwall.data.energies import energies, energy_interval, token_energies
+from tokenwall.data.energies import energies, token_energies
 from tokenwall.data.facts import estimate, facts
 from tokenwall.data.selections import selected
 from tokenwall.energy import (
@@ -50,6 +50,18 @@ CHARGED = {
     "taught": "body with youth, or rack with training",
 }
 """Who is charged: on the person's side, and on the rack's."""
+KEYS = {
+    ("tokens", "part"): "energy-tokens-part",
+    ("tokens", "whole"): "energy-tokens-whole",
+    ("tokens", "site"): "energy-tokens-site",
+    ("tokens", "taught"): "energy-tokens-taught",
+    ("answers", "part"): "energy-answers-part",
+    ("answers", "whole"): "energy-answers-whole",
+    ("answers", "site"): "energy-answers-site",
+    ("operations", "part"): "energy-operations-part",
+    ("operations", "whole"): "energy-operations-whole",
+}
+"""The declared comparison of each group and boundary."""
 SERIES = {
     "llama-3.1-405b-8xb200": "405 billion, 8 B200",
     "llama-3.1-70b-4xh100": "70 billion, 4 H100",
@@ -221,58 +233,54 @@ def ladder() -> pd.DataFrame:
     """A ladder of joules, from the heat of one bit to a prompt.
 
     Returns:
-        A frame with label, value, low, high [J], and kind: floor, silicon, brain or token.
+        A frame with kind (floor, silicon, brain or token), label, estimate, and its value, low
+        and high [J].
     """
     import pandas as pd
 
     warm = energies("room")["temperature"]
     error = energies("switch")["error_probability"]
     old, new, wire = energies("silicon-45nm"), energies("silicon-7nm"), energies("wire-32nm")
-    limit = energy_interval("cmos-limit", "efficiency")
     span = float(wire_energy(1e-3, wire["voltage"], capacitance_per_length=wire["capacitance"]))
-    word = energy_interval("silicon-7nm", "dram_word")
-    record, tokens = record_energy(), served_fits()
-    events, bits = event_energies(), bit_energies()
-    spoken = writer_rates()["reads aloud"]
-    watt, least, most = energy_interval("brain", "power")
-    aloud = (watt / spoken, least / spoken, most / spoken)
-    rows: list[tuple[str, str, float, float, float]] = [
-        ("floor", "k T ln 2, one bit at room temperature", *(float(landauer_energy(warm)),) * 3),
+    sweep = float(served_fits().loc["llama-3.1-70b-4xh100", "step"])
+    events, bits, exact = event_energies(), bit_energies(), Estimate.exact
+    aloud = person_powers()["part"] * exact(1 / writer_rates()["reads aloud"])
+    limit = estimate("cmos-limit", "efficiency", table="energies").inverse()
+    rows: list[tuple[str, str, Estimate]] = [
+        ("floor", "k T ln 2, one bit at room temperature", exact(float(landauer_energy(warm)))),
         (
             "floor",
             "a switch that throws its barrier away",
-            *(float(reliable_bit_energy(warm, error)),) * 3,
+            exact(float(reliable_bit_energy(warm, error))),
         ),
-        ("floor", "one operation at the CMOS limit", 1 / limit[0], 1 / limit[2], 1 / limit[1]),
-        ("silicon", "adding two 8-bit numbers, 7 nm", *(new["int8_add"],) * 3),
-        ("silicon", "one bit over 1 mm of wire", *(span,) * 3),
-        ("silicon", "multiplying two 16-bit numbers, 7 nm", *(new["fp16_multiply"],) * 3),
-        ("silicon", "multiplying two 32-bit numbers, 45 nm", *(old["fp32_multiply"],) * 3),
-        ("silicon", "reading 64 bits from stacked memory", *word),
-        ("brain", "one bit through a synapse of a fly", *_ends(bits["synapse"])),
-        ("brain", "one released vesicle, what it adds", *_ends(events["released"])),
-        ("brain", "one synaptic event, cortex's energy", *_ends(events["cortex"])),
-        ("brain", "one synaptic event, brain's energy", *_ends(events["brain"])),
-        ("brain", "one spike with its synapses", *(spike_cost()["spike"],) * 3),
-        ("token", "one token of the record rack", record.value, record.low, record.high),
+        ("floor", "one operation at the CMOS limit", limit),
+        ("silicon", "adding two 8-bit numbers, 7 nm", exact(new["int8_add"])),
+        ("silicon", "one bit over 1 mm of wire", exact(span)),
+        ("silicon", "multiplying two 16-bit numbers, 7 nm", exact(new["fp16_multiply"])),
+        ("silicon", "multiplying two 32-bit numbers, 45 nm", exact(old["fp32_multiply"])),
         (
-            "token",
-            "one sweep of 70 billion weights",
-            *(tokens.loc["llama-3.1-70b-4xh100", "step"],) * 3,
+            "silicon",
+            "reading 64 bits from stacked memory",
+            estimate("silicon-7nm", "dram_word", table="energies"),
         ),
-        ("brain", "one token read aloud, the brain's share", *aloud),
+        ("brain", "one bit through a synapse of a fly", bits["synapse"]),
+        ("brain", "one released vesicle, what it adds", events["released"]),
+        ("brain", "one synaptic event, cortex's energy", events["cortex"]),
+        ("brain", "one synaptic event, brain's energy", events["brain"]),
+        ("brain", "one spike with its synapses", exact(spike_cost()["spike"])),
+        ("token", "one token of the record rack", record_energy()),
+        ("token", "one sweep of 70 billion weights", exact(sweep)),
+        ("brain", "one token read aloud, the brain's share", aloud),
         (
             "token",
             "one median prompt of a large service",
-            *(energies("gemini-prompt")["energy"],) * 3,
+            exact(energies("gemini-prompt")["energy"]),
         ),
     ]
-    frame = pd.DataFrame(rows, columns=["kind", "label", "value", "low", "high"])
+    frame = pd.DataFrame(rows, columns=["kind", "label", "estimate"])
+    for end in ("value", "low", "high"):
+        frame[end] = [getattr(each, end) for each in frame["estimate"]]
     return frame.sort_values("value").reset_index(drop=True)
-
-
-def _ends(of: Estimate) -> tuple[float, float, float]:
-    return of.value, of.low, of.high
 
 
 def price_list() -> pd.DataFrame:
@@ -404,7 +412,7 @@ def comparison() -> pd.DataFrame:
     ends of all that went in, and its kind is that of the loosest of them: no chance is implied.
 
     Returns:
-        A frame with counted, group, boundary, charged (words), unit, person and rack (values),
+        A frame with counted, group, charged (in words), unit, person and rack (values),
         ratio (an Estimate, person over rack) and ahead ("person", "rack" or "open": the interval
         holds one).
     """
@@ -412,13 +420,13 @@ def comparison() -> pd.DataFrame:
 
     made = [*_words(), *_answers(), *_operations()]
     rows = []
-    for group, counted, key, person, rack in made:
-        above, _ = sides(key)
+    for group, counted, at, person, rack in made:
+        key = KEYS[group, at]
         ratio = compared(key, person, rack)
         ahead = "rack" if ratio.high < 1 else "person" if ratio.low > 1 else "open"
-        taught = key == "energy-tokens-taught"
-        charged = CHARGED["taught" if taught else above.boundary]
-        rows.append((counted, group, charged, above.unit, person.value, rack.value, ratio, ahead))
+        unit = sides(key)[0].unit
+        values = person.value, rack.value
+        rows.append((counted, group, CHARGED[at], unit, *values, ratio, ahead))
     names = ["counted", "group", "charged", "unit", "person", "rack", "ratio", "ahead"]
     return pd.DataFrame(rows, columns=names)
 
@@ -470,7 +478,7 @@ def _words() -> list[Made]:
     talk = daily * estimate("english", "tokens_per_word")
     aloud, typed = _rate("reads aloud"), _rate("types")
     rows = [
-        ("tokens", label, f"energy-tokens-{at}", _joule(rate, spent[at]), _joule(record, paid[at]))
+        ("tokens", label, at, _joule(rate, spent[at]), _joule(record, paid[at]))
         for label, rate, boundaries in (
             ("tokens, reading aloud", aloud, ("part", "whole")),
             ("tokens, an expert typing", typed, ("part", "whole", "site")),
@@ -483,7 +491,7 @@ def _words() -> list[Made]:
         (
             "tokens",
             "tokens spoken, over day and night",
-            "energy-tokens-taught",
+            "taught",
             _joule(taught, spent["whole"]),
             _with_training(_joule(record, paid["whole"])),
         )
@@ -525,7 +533,7 @@ def _answers() -> list[Made]:
         (
             "answers",
             f"right answers to hard questions, {label}",
-            f"energy-answers-{at}",
+            at,
             right * (spent[at] * minutes).inverse(),
             estimate("gpqa", accuracy, table="energies") * Estimate.exact(1 / asked[name] / more),
         )
@@ -543,7 +551,7 @@ def _operations() -> list[Made]:
         (
             "operations",
             f"estimated operations, {label}",
-            f"energy-operations-{at}",
+            at,
             rates[method] * spent[at].inverse(),
             record_operations(paid[at]),
         )
