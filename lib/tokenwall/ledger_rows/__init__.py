@@ -25,7 +25,6 @@ from tokenwall.ledger_rows.light import (
     weights_radius,
 )
 from tokenwall.ledger_rows.serving import (
-    CONTEXT,
     ENGINE,
     RECORD,
     RECORD_MACHINE,
@@ -44,7 +43,6 @@ from tokenwall.ledger_rows.serving import (
 from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 
 __all__ = [
-    "CONTEXT",
     "ENGINE",
     "PROMPT",
     "RECORD",

@@ -10,7 +10,7 @@ from tokenwall.ledger import Ledger, Row
 from tokenwall.ledger_rows.published import experts_row, router_row
 from tokenwall.ledger_rows.serving import ENGINE, one_user
 from tokenwall.ledger_rows.whole import Case
-from tokenwall.serving import predict
+from tokenwall.record import SERVER, Service
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["model_changes", "questions", "starts", "ways"]
 
-SERVER = "TensorRT-LLM"
 LAW, HABIT, CHOICE = "law", "habit of today's switches", "recommendation"
 # Who pays for a row, by its key, and what kind of statement the row is.
 ANSWERS = {
@@ -26,7 +25,7 @@ ANSWERS = {
     "fewer-bits": ("the reader: answers change a little", CHOICE),
     "batching": ("every user: they share the bandwidth, so each gets slower", CHOICE),
     "side-by-side": ("the owner: chips, rooms and watts grow as much", CHOICE),
-    "serving": ("the users: prompts are read while others wait", CHOICE),
+    "serving": ("the owner and the users: chips idle and requests wait", CHOICE),
     "shared": ("the owner: many devices wait for each other for one user", CHOICE),
     "speculation": ("the owner: guesses are computed and thrown away", CHOICE),
     "barrier": ("nobody: it is not for sale", HABIT),
@@ -37,7 +36,7 @@ ANSWERS = {
 
 
 def starts(case: Case | None = None) -> dict[str, Estimate]:
-    """Tokens per second of one user of one device, by who serves them and in how many bits.
+    """Tokens per second of one user of one copy, by who serves them and in how many bits.
 
     All are predictions of engines whose constants were fitted on published measurements; nobody
     has published this machine with one user.
@@ -51,16 +50,16 @@ def starts(case: Case | None = None) -> dict[str, Estimate]:
         name = f"{ENGINE.removesuffix(' CUDA')}, {bits:g} bits"
         found[name] = one_user(case.chip, case.llm, weight_bits=bits)
     for bits in (16, case.weight_bits):
-        made = predict(
-            str(case.llm.name),
-            str(case.chip.name),
-            weight_bits=bits,
-            engine=SERVER,
-            activation_bits=16 if bits == 16 else None,
+        one = Service.fitting(case.machine, case.model, weight_bits=bits)
+        made = one.predict(batch=1)
+        value, low, high = (
+            float(end)
+            for end in (
+                made.tokens_per_second_per_user,
+                made.low("tokens_per_second_per_user"),
+                made.high("tokens_per_second_per_user"),
+            )
         )
-        ends = (getattr(made, end)("tokens_per_second_per_user") for end in ("low", "high"))
-        value = float(made.tokens_per_second_per_user)
-        low, high = (float(end) for end in ends)
         found[f"{SERVER}, {bits:g} bits"] = Estimate(value, low, high, Spread.NINE_IN_TEN)
     return found
 

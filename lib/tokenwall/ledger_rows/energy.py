@@ -25,10 +25,9 @@ from tokenwall.energy import (
     thermodynamic_rate,
 )
 from tokenwall.estimate import Estimate, Spread, through
-from tokenwall.kvcache import largest_batch
 from tokenwall.ledger import Ledger, Row
-from tokenwall.ledger_rows.serving import CONTEXT, RECORD, RECORD_MACHINE, RECORD_MODEL
-from tokenwall.roofline import weight_bytes
+from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE, RECORD_MODEL
+from tokenwall.record import Service, stored_bits
 
 __all__ = [
     "accounted_row",
@@ -97,36 +96,36 @@ def record_energy() -> Estimate:
     return _each(rack_power(), lambda power: energy_per_token(power, rate))
 
 
-def moving_energy(machine: Any, model: Any, *, weight_bits: float = RECORD_BITS) -> Estimate:
-    """Energy of reading weights and caches for one token, with memory full of readers [J/token].
+def moving_energy(machine: Any, model: Any, *, weight_bits: float | None = None) -> Estimate:
+    """Energy of reading weights and caches for one token, with as many users as fit [J/token].
 
-    The interval holds the price of memory and the unpublished context of the readers.
+    Conversations and caches are the record's. The interval holds the price of memory and what
+    nobody published of the conversations.
 
     Args:
         machine: a row of the machine table.
         model: a row of the model table.
-        weight_bits: mean bits of one stored weight.
+        weight_bits: mean bits of one stored weight; the record's if not given.
     """
-    held = float(weight_bytes(model["parameters"], weight_bits / 8))
-    cache = scenario.cache_bytes_per_token_of(model)
+    bits = stored_bits() if weight_bits is None else weight_bits
+    service = Service.fitting(str(machine.name), str(model.name), weight_bits=bits)
+    read = scenario.step_weight_bytes(model, bits)
 
-    def reading(context: float) -> float:
-        room = {"context": context, "cache_bytes_per_token": cache}
-        batch = float(largest_batch(machine["memory_capacity"], held, **room))
-        read = scenario.step_weight_bytes(model, weight_bits)
+    def reading(at: Service) -> float:
         return float(
             moving_energy_per_token(
-                max(batch, 1.0),
-                context,
+                at.users.value,
+                at.context.value,
                 weight_bytes=read,
-                cache_bytes_per_token=cache,
+                cache_bytes_per_token=scenario.cache_bytes_per_token_of(
+                    model, at.cache_bits.value / 8
+                ),
                 memory_energy=memory_price().value,
             )
         )
 
-    contexts = through(reading, CONTEXT)
     relative = memory_price() * Estimate.exact(1 / memory_price().value)
-    return contexts * relative
+    return service.through(reading) * relative
 
 
 def arithmetic_energy(model: Any, *, bits: float = RECORD_BITS) -> Estimate:

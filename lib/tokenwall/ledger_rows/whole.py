@@ -6,15 +6,15 @@ Three ledgers share their rows. `machine_ledger` follows the tokens of all users
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tokenwall import scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.data.facts import estimate, facts, sources
-from tokenwall.estimate import Estimate, Spread, through
-from tokenwall.kvcache import largest_batch
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger import Ledger, Row, Step
 from tokenwall.ledger_rows.energy import (
     accounted_row,
@@ -29,12 +29,10 @@ from tokenwall.ledger_rows.energy import (
 from tokenwall.ledger_rows.light import light_bound, light_row, rack_radius, weights_radius
 from tokenwall.ledger_rows.published import (
     LEDGER,
-    RACK_BITS,
     serving_row,
     speculation_row,
 )
 from tokenwall.ledger_rows.serving import (
-    CONTEXT,
     RECORD,
     RECORD_MACHINE,
     RECORD_MODEL,
@@ -51,7 +49,7 @@ from tokenwall.light import (
     hop_time_per_token,
     tensor_parallel_step_time,
 )
-from tokenwall.roofline import weight_bytes
+from tokenwall.record import Service, record, stored_bits
 
 __all__ = [
     "Case",
@@ -74,14 +72,13 @@ SHARED = ("no-time-lost", "fewer-bits")
 
 @dataclass(frozen=True)
 class Case:
-    """A machine and a model, and how they are used.
+    """A machine and a model, and how they are used; conversations are those of the record.
 
     Args:
         machine: name, key or alias of one accelerator.
         model: name, key or alias of a model.
         devices: accelerators in all.
-        weight_bits: mean bits of a stored weight once weights are made smaller.
-        context: tokens in the cache of each sequence.
+        weight_bits: mean bits of a stored weight once weights are made smaller, scales included.
 
     Raises:
         ValueError: a name is unknown, or there are fewer devices than hold the weights.
@@ -90,16 +87,26 @@ class Case:
     machine: str = RECORD_MACHINE
     model: str = RECORD_MODEL
     devices: int = 72
-    weight_bits: float = RACK_BITS
-    context: Estimate = CONTEXT
+    weight_bits: float = field(default_factory=stored_bits)
 
     def __post_init__(self) -> None:
+        """Refuse a machine that holds no copy."""
         needed = shards(self.chip, self.llm, 16)
         if self.devices < needed:
             raise ValueError(
                 f"devices is {self.devices}; the weights of {self.llm['name']} in 16 bits need at "
                 f"least {needed} of {self.chip['name']}"
             )
+
+    @functools.cached_property
+    def service(self) -> Service:
+        """Its users, their conversations, and the bounds of memory and arithmetic."""
+        return Service.fitting(self.machine, self.model, self.devices, weight_bits=self.weight_bits)
+
+    @property
+    def context(self) -> Estimate:
+        """Mean tokens in the cache of a sequence [token]."""
+        return self.service.context
 
     @property
     def chip(self) -> Any:
@@ -119,12 +126,9 @@ class Case:
     @property
     def is_record(self) -> bool:
         """Whether this is the published rack and what ran on it."""
-        return (
-            str(self.chip.name) == RECORD_MACHINE
-            and str(self.llm.name) == RECORD_MODEL
-            and self.devices == facts(RECORD)["accelerators"]
-            and self.weight_bits == RACK_BITS
-        )
+        ran = record().service
+        asked = (str(self.chip.name), str(self.llm.name), self.devices, self.weight_bits)
+        return asked == (ran.machine, ran.model, ran.devices, ran.weight_bits)
 
 
 def machine_ledger(case: Case | None = None) -> Ledger:
@@ -141,11 +145,11 @@ def machine_ledger(case: Case | None = None) -> Ledger:
     """
     case = case or Case()
     chip, llm = case.chip, case.llm
-    together = shards(chip, llm, case.weight_bits)
+    together = case.service.together
     ledger = _opening(case).add(
         no_time_lost_row(chip, llm),
         fewer_bits_row(chip, llm, case.weight_bits),
-        batching_row(chip, llm, case.context, weight_bits=case.weight_bits),
+        batching_row(case.service),
         *([] if case.devices < 2 * together else [side_by_side_row(case.devices, together)]),
     )
     ledger = ledger.add(_served(case, ledger.end))
@@ -212,8 +216,7 @@ def energy_ledger(case: Case | None = None) -> Ledger:
         if step.row.key in SHARED:
             ledger = ledger.add(_inverse(step, alone))
     served = next(step.after for step in rates.steps if step.row.key == "serving")
-    together = shards(case.chip, case.llm, case.weight_bits)
-    used = together * (case.devices // together)
+    used = case.service.together * case.service.groups
     ledger = ledger.add(
         leading(
             "serving",
@@ -309,14 +312,14 @@ def _served(case: Case, before: Estimate) -> Row:
     row = serving_row(before)
     if not case.is_record:
         return row
-    record = Estimate.exact(facts(RECORD)["token_rate"])
+    reached = Estimate.exact(record().rate)
     return leading(
         row.key,
         row.label,
         before,
-        record,
+        reached,
         equations=(),
-        inputs={"record": record.value, "before": before.value},
+        inputs={"record": reached.value, "before": before.value},
         source=row.source,
         chapter=LEDGER,
         kind="published",
@@ -325,24 +328,12 @@ def _served(case: Case, before: Estimate) -> Row:
 
 
 def users_of(case: Case) -> Estimate:
-    """Users whose caches fill the machine [1].
+    """Users in flight: as many conversations as fit on the machine [1].
 
     Args:
         case: the machine and the model.
     """
-    together = shards(case.chip, case.llm, case.weight_bits)
-    weights = float(weight_bytes(case.llm["parameters"], case.weight_bits / 8))
-
-    def count(tokens: float) -> float:
-        batch = largest_batch(
-            together * case.chip["memory_capacity"],
-            weights,
-            context=tokens,
-            cache_bytes_per_token=scenario.cache_bytes_per_token_of(case.llm),
-        )
-        return float(batch) * (case.devices // together)
-
-    return through(count, case.context)
+    return case.service.users
 
 
 def _sources(case: Case) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.estimate import Estimate, Spread
+from tokenwall.estimate import Estimate
 from tokenwall.ledger import Ledger, Step
 from tokenwall.ledger_rows.walls import ERASED, SWITCH, Walls
 from tokenwall.units import engineering
@@ -111,17 +111,18 @@ def waterfall_alt(ledger: Ledger) -> str:
     ).strip()
 
 
-def _interval(factor: Estimate) -> dict[str, str]:
-    """Ends of an interval and what they are; one bound alone is an upper end."""
-    if factor.low < factor.high:
-        ends = engineering(factor.low), engineering(factor.high)
-    else:
-        ends = "", engineering(factor.high) if factor.spread == Spread.BOUND else ""
-    return {"from": ends[0], "to": ends[1], "from and to are": str(factor.spread)}
+def _interval(level: Estimate) -> dict[str, str]:
+    """Ends of an interval and what they are; an exact number has none, a bound may have none."""
+    open_ = level.low < level.high
+    ends = (engineering(level.low), engineering(level.high)) if open_ else ("", "")
+    return {"from": ends[0], "to": ends[1], "interval": str(level.spread)}
 
 
 def ledger_table(ledger: Ledger) -> Any:
-    """The ledger as a table for a page: factor, interval and its kind, rate after it, kind of row.
+    """The ledger as a table for a page: factor, rate after it with its interval, kinds of both.
+
+    The interval is that of the rate, as the waterfall draws it. Rows that land share causes with
+    the row above, so an interval of their factor would count these twice.
 
     Args:
         ledger: at least one row.
@@ -133,8 +134,8 @@ def ledger_table(ledger: Ledger) -> Any:
         {
             "row": step.row.label,
             "factor": engineering(step.row.factor.value),
-            **_interval(step.row.factor),
             f"then {ledger.unit}": engineering(step.after.value),
+            **_interval(step.after),
             "kind": step.row.kind,
         }
         for step in ledger.steps

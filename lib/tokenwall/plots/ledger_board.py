@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from scipy.constants import c
@@ -23,8 +24,16 @@ from tokenwall.ledger_rows.published import serving_row
 from tokenwall.ledger_rows.serving import ENGINE
 from tokenwall.light import dependent_steps, travelling_rate
 from tokenwall.plots.board import Board
+from tokenwall.record import SERVER, Service, answer_flop, stored_bits
 from tokenwall.roofline import bandwidth_law, decode_rate, weight_bytes
-from tokenwall.scenario import machine_presets, model_presets, read_parameters
+from tokenwall.scenario import (
+    cache_bytes_per_token_of,
+    machine_presets,
+    model_presets,
+    read_parameters,
+)
+from tokenwall.serving import engine as _engine
+from tokenwall.serving import shape_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,10 +59,14 @@ RANGE = (0.1, 1e18)
 PHONE_RANGE = (0.1, 1e20)
 SLIDERS = (
     Slider("devices", "Devices", values=[1, 2, 4, 8, 16, 32, 72, 144, 576], default=72),
-    Slider("bytes_per_weight", "Bytes of a weight", "B", values=[0.5, 1, 2], default=0.5),
-    Slider("context", "Context of each user", "token", 128, 131072, 1024, whole=True),
+    Slider("weight_bits", "Bits of a weight", values=[stored_bits(), 8, 16], default=stored_bits()),
+    Slider("prompt", "Prompt of each user", "token", 1, 131072, Service().prompt.value),
     Slider("memory_radius", "Half the width of the machine", "m", 1e-3, 1e3, 1.0),
 )
+# What the arithmetic of an answer depends on.
+SHAPE = ("dense", "expert", "experts_per_token", "head", "decode_flop", "prompt_flop")
+# A board holds four sliders, so answers keep the record's mean length [token].
+ANSWER = Service().answer.value
 NO_ROOM = "these devices do not hold the model"
 LIGHT = "Beside it: one user, at the bound of light"
 
@@ -70,9 +83,10 @@ class Level:
 
 def levels() -> list[Level]:
     """Every rate of the ledger as an expression in the reader's settings, from the start up."""
-    bandwidth, capacity, peak = map(symbol, ("bandwidth", "capacity", "peak_rate"))
-    active, context = symbol("active_parameters"), symbol("context")
-    size, cache = symbol("bytes_per_weight"), symbol("cache_bytes_per_token")
+    bandwidth, capacity = map(symbol, ("bandwidth", "capacity"))
+    active, cache = symbol("active_parameters"), symbol("cache_bytes_per_token")
+    bits, prompt, answer = (Symbol(n, positive=True) for n in ("weight_bits", "prompt", "answer"))
+    peak, size, context = _peak(bits), bits / 8, prompt + answer / 2
     read, devices = Symbol("read_parameters", positive=True), Symbol("devices", positive=True)
     constants = engine_constants(ENGINE)
     start = decode_rate(
@@ -83,8 +97,15 @@ def levels() -> list[Level]:
         bandwidth_fraction=Float(constants.bandwidth_fraction),
     )
     held = weight_bytes(symbol("parameters"), size)
-    together = -floor(-held / capacity)
+    filled, conversation = Float(_engine(SERVER).memory_fraction), (prompt + answer) * cache
+    together = -floor(-(held + conversation) / (filled * capacity))
     groups = floor(devices / together)
+    flop = answer_flop(
+        SimpleNamespace(**{name: Symbol(name, positive=True) for name in SHAPE}),
+        prompt,
+        answer,
+        attention=peak / Symbol("attention_rate", positive=True),
+    )
     group = throughput_at_capacity(
         together * capacity,
         held,
@@ -93,6 +114,7 @@ def levels() -> list[Level]:
         active_parameters=active,
         bandwidth=together * bandwidth,
         peak_rate=together * peak,
+        flop_per_parameter=flop / active,
     )
     served = group * groups * serving_row(Estimate.exact(1)).factor.value
     return [
@@ -109,7 +131,7 @@ def levels() -> list[Level]:
             bandwidth_law(bandwidth, weight_bytes(read, size)),
             style.MEMORY,
         ),
-        Level("batch", "Fill the memory with users", group, style.MEMORY),
+        Level("batch", "Share each sweep with users", group, style.MEMORY),
         Level("side", "All devices side by side", group * groups, style.NETWORK),
         Level("served", "Losses of serving (published)", served, style.NEUTRAL),
         Level("barrier", "Heat, if switches waste barriers", barrier_rate(), style.ENERGY),
@@ -117,8 +139,16 @@ def levels() -> list[Level]:
     ]
 
 
+def _peak(bits: Any) -> Any:
+    """Rate of the narrowest format that holds the weights; bits are 4.5, 8 or 16."""
+    sixteen, eight, four = (Symbol(f"peak_{n}", positive=True) for n in (16, 8, 4))
+    narrow = Min(1, Max(0, (16 - bits) / 8))
+    narrowest = Min(1, Max(0, (8 - bits) / 3.5))
+    return sixteen + narrow * (eight - sixteen) + narrowest * (four - eight)
+
+
 def level_rates(board: Board, **given: float) -> dict[str, float]:
-    """Every rate of the ledger at a setting of the board, by key [token/s].
+    """Every rate of the ledger at a setting of the board, by key, and light's for one [token/s].
 
     Args:
         board: as `ledger_board` makes it.
@@ -132,9 +162,10 @@ def level_rates(board: Board, **given: float) -> dict[str, float]:
     if unknown:
         raise ValueError(f"{', '.join(unknown)} is no setting; known are {', '.join(known)}")
     setting = {**known, **given}
+    rates = {**{level.key: level.rate for level in levels()}, "light": light_rate()}
     return {
-        level.key: float(level.rate.subs({s: setting[s.name] for s in level.rate.free_symbols}))
-        for level in levels()
+        key: float(rate.subs({s: setting[s.name] for s in rate.free_symbols}))
+        for key, rate in rates.items()
     }
 
 
@@ -238,7 +269,7 @@ def ledger_board() -> Board:
     ]
     presets = [*_machines(), *_models()]
     first = [next(p for p in presets if p.group == group) for group in ("machine", "model")]
-    fixed = {**first[0].values, **first[1].values}
+    fixed = {**first[0].values, **first[1].values, "answer": ANSWER}
     alt = (
         f"Waterfall of tokens per second on a logarithmic axis for {first[1].label} on "
         f"{first[0].label}: {', '.join(level.label.lower() for level in every)}."
@@ -247,32 +278,51 @@ def ledger_board() -> Board:
         "The row that says published waits for its chapter; the last two are walls of heat for the "
         "power and the model above, and light is a wall for each user. No interval is drawn here; "
         "the static waterfall has them. The start is the engine's prediction uncorrected for its "
-        "misses, arithmetic runs at the dense 16-bit rate, and the power is the chip's own rating."
+        "misses, caches have 8 bits, answers the mean length of the record's, arithmetic runs at "
+        "the dense rate of the narrowest format that holds the weights, prompts included, and the "
+        "power is the chip's own rating."
     )
     return Board(moves, readouts, presets, fixed, alt, [level.label for level in every], caption)
 
 
 def _machines() -> list[Preset]:
-    rows = machine_presets(MACHINES, ["bandwidth", "capacity", "peak_rate", "tdp"])
+    rows = machine_presets(MACHINES, ["bandwidth", "capacity", "tdp"])
     return [
         Preset(
             row.group,
             row.label,
-            {"power" if key == "tdp" else key: value for key, value in row.values.items()},
+            {
+                "bandwidth": row.values["bandwidth"],
+                "capacity": row.values["capacity"],
+                "power": row.values["tdp"],
+                **_rates(row.key),
+            },
             row.key,
         )
         for row in rows
     ]
 
 
+def _rates(machine: str) -> dict[str, float]:
+    found = {
+        round(bits): Service(machine, weight_bits=bits).rates for bits in (16.0, 8.0, stored_bits())
+    }
+    return {
+        **{f"peak_{bits}": peak for bits, (peak, _) in found.items()},
+        "attention_rate": found[16][1],
+    }
+
+
 def _models() -> list[Preset]:
-    names = ["parameters", "active_parameters", "layers", "cache_bytes_per_token"]
+    names = ["parameters", "active_parameters", "layers"]
     return [
         Preset(
             row.group,
             row.label,
             {
                 **row.values,
+                "cache_bytes_per_token": cache_bytes_per_token_of(row.key, bytes_per_value=1),
+                **{name: float(getattr(shape_of(row.key), name)) for name in SHAPE},
                 "read_parameters": read_parameters(row.key),
                 "bit_operations_per_token": bit_operations(model_row(row.key)).value,
                 "erased_bits_per_token": read_parameters(row.key) * _erased_each(),
