@@ -28,7 +28,7 @@ from tokenwall.energy import (
     wire_energy,
 )
 from tokenwall.ledger_rows.energy import flop_energy, memory_price, record_energy
-from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE, RECORD_MODEL
+from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE
 from tokenwall.roofline import memory_step_time
 
 if TYPE_CHECKING:
@@ -395,8 +395,3 @@ def question_energies() -> dict[str, float]:
         name: float(runs[runs["id"].str.startswith(name)]["request_energy"].min())
         for name in ("deepseek-r1", "gpt-oss-120b")
     }
-
-
-def record_multiply_adds() -> float:
-    """Multiply-adds of one token of the record's model, attention left out."""
-    return scenario.read_parameters(data.model(RECORD_MODEL))
