@@ -13,16 +13,17 @@ from scipy.constants import k
 from tokenwall import data, energy, scenario
 from tokenwall.data.energies import energies, energy_interval, token_energies
 from tokenwall.equation import REGISTRY
-from tokenwall.estimate import Estimate
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger_rows import (
+    barrier_bound,
     bit_operations,
     energy_ledger,
     energy_rows,
+    erasure_bound,
     gate_energy,
     rack_power,
     record_energy,
     switch_energy,
-    thermodynamic_bound,
 )
 from tokenwall.ledger_rows.energy import arithmetic_energy, cmos_energy, flop_energy
 
@@ -55,10 +56,10 @@ def test_paying_for_reliability_is_never_cheaper_than_for_discarded_bits(bits, w
 
 
 @given(power=st.floats(1, 1e6), count=st.floats(1e6, 1e15), warm=WARMTH, error=ERROR)
-def test_no_setting_writes_more_than_landauers_rate(power, count, warm, error):
+def test_wasting_barriers_is_never_faster_than_forgetting_as_many_bits(power, count, warm, error):
     at = {"temperature": warm, "error_probability": error}
     rate = energy.thermodynamic_rate(power, count, **at)
-    assert rate <= power / (count * energy.landauer_energy(warm)) * (1 + 1e-12)
+    assert rate <= energy.erasure_rate(power, count, temperature=warm) * (1 + 1e-12)
     assert energy.thermodynamic_rate(2 * power, count, **at) == pytest.approx(2 * rate)
     paid = energy.irreversible_energy_per_token(count, energy.reliable_bit_energy(warm, error))
     assert energy.energy_per_token(power, rate) == pytest.approx(paid)
@@ -245,8 +246,45 @@ def test_the_record_costs_what_its_rating_says():
     assert record_energy().value == pytest.approx(0.129, abs=0.0005)
 
 
-def test_bound_is_the_equation_at_its_estimates():
-    count, bound = bit_operations("llama-2-70b"), thermodynamic_bound(rack_power(), "llama-2-70b")
+@pytest.mark.parametrize(("error", "in_kt"), [(1e-10, 162), (1e-25, 434), (1e-30, 526)])
+def test_a_capacitive_node_needs_more_than_its_barrier(error, in_kt):
+    node = energy.node_energy(300, energy.noise_margin(error))
+    assert node / (k * 300) == pytest.approx(in_kt, abs=0.5)
+    assert node / 2 > energy.reliable_bit_energy(300, error)
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.1, 0.3])
+def test_noise_crosses_the_margin_as_often_as_it_says(chance):
+    noise = np.random.default_rng(0).normal(size=400_000)
+    assert np.mean(noise > energy.noise_margin(chance)) == pytest.approx(chance, rel=0.03)
+
+
+def test_a_switch_that_errs_half_of_the_time_erases_nothing_though_its_barrier_costs_k_t_ln_2():
+    assert float(energy.erasure_energy(300, 0.5)) == pytest.approx(0, abs=1e-40)
+    assert energy.reliable_bit_energy(300, 0.5) == pytest.approx(energy.landauer_energy(300))
+
+
+def test_forgetting_alone_bounds_where_the_gates_price_says():
+    bound = erasure_bound(rack_power(), "llama-2-70b")
+    paid = gate_energy("llama-2-70b")
+    assert bound.value == pytest.approx(142e3 / paid.value)
+    assert bound.low == pytest.approx(135e3 / paid.high)
+    assert bound.high == pytest.approx(155e3 / paid.low)
+    assert bound.value == pytest.approx(1.22e13, rel=0.005)
+    assert bound.spread == Spread.BOUND
+    assert erasure_bound(rack_power(), "deepseek-v3").value > bound.value
+
+
+def test_wasted_barriers_bound_below_forgotten_bits_at_every_end():
+    least, wasted = (of(rack_power(), "llama-2-70b") for of in (erasure_bound, barrier_bound))
+    assert wasted.spread == Spread.BOUND
+    assert wasted.value == pytest.approx(142e3 / switch_energy("llama-2-70b").value)
+    for end in ("value", "low", "high"):
+        assert getattr(wasted, end) < getattr(least, end) / 10
+
+
+def test_barrier_bound_is_the_equation_at_its_estimates():
+    count, bound = bit_operations("llama-2-70b"), barrier_bound(rack_power(), "llama-2-70b")
     active = scenario.read_parameters(data.model("llama-2-70b"))
     assert count.value == pytest.approx(52 * active)
     at = {"temperature": 300, "error_probability": 1e-25}
@@ -265,6 +303,7 @@ def test_a_mixture_counts_the_experts_that_it_wakes():
         (lambda: energy.simulate_erasure(0), "duration is 0"),
         (lambda: energy.simulate_erasure(1, error_probability=0.7), "error_probability is 0.7"),
         (lambda: energy.simulate_erasure(1, steps=0), "steps is 0"),
+        (lambda: energy.noise_margin(0.5), "error_probability is 0.5"),
         (lambda: flop_energy(32), "bits is 32"),
         (lambda: energy.reliable_bit_energy(300, 0.6), "error_probability is 0.6"),
         (lambda: energies("silicon-3nm"), "silicon-3nm' is unknown; nearest: silicon-"),

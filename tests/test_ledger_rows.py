@@ -6,8 +6,16 @@ from pybtex.database import parse_file
 from tokenwall.data import machine, model
 from tokenwall.data.facts import facts, interval, sources
 from tokenwall.equation import REGISTRY
-from tokenwall.ledger_rows import batching_row, first_ledger, known_rates, one_user, reading_rate
+from tokenwall.ledger_rows import (
+    batching_row,
+    fastest_rate,
+    first_ledger,
+    known_rates,
+    one_user,
+    reading_rate,
+)
 from tokenwall.plots.ledger import waterfall, waterfall_alt
+from tokenwall.record import Service
 from tokenwall.roofline import bandwidth_law
 from tokenwall.scenario import step_weight_bytes
 
@@ -41,9 +49,19 @@ def test_the_first_row_ends_on_the_bandwidth_law(ledger):
     assert ledger.start.high <= law
 
 
-def test_more_context_leaves_room_for_fewer_users():
-    row = batching_row(machine("h100-sxm"), model("llama-3.1-8b"))
+def test_longer_prompts_leave_less_for_answers():
+    row = batching_row(Service.fitting("h100-sxm", "llama-3.1-8b"))
     assert row.factor.low < row.factor.value < row.factor.high
+    assert "recalled" in row.note
+
+
+def test_scales_do_not_widen_a_format():
+    """Four-bit weights with their scales run at the four-bit rate of the data sheet."""
+    chip = machine("gb300-nvl72")
+    assert fastest_rate(chip, 4.5) == fastest_rate(chip, 4) == 15e15
+    assert fastest_rate(chip, 8.5) == 5e15
+    assert fastest_rate(machine("h100-sxm"), 4.5) == fastest_rate(machine("h100-sxm"), 8)
+    assert fastest_rate(chip, 16) == 2.5e15
 
 
 @pytest.mark.parametrize("name", ["h100-sxm", "rtx-4090", "a100-sxm-80gb"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tokenwall import style
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.explorable.widget import asset
 
 MEANINGS = ("compute", "memory", "network", "energy")
@@ -156,3 +157,53 @@ def test_apply_sets_the_style():
     with mpl.rc_context():
         style.apply()
         assert mpl.rcParams["svg.hashsalt"] == "tokenwall"
+
+
+KINDS = [kind for kind in Spread if kind != Spread.EXACT]
+
+
+def shape_of(kind: Spread, *, upright: bool = False) -> tuple:
+    """Everything that tells an interval from others, colour and place left out."""
+    with style.use():
+        fig, ax = style.figure()
+        line, low, high = style.interval(ax, Estimate(2, 1, 4, kind), 0, upright=upright)
+        svg = ElementTree.fromstring(style.inline_svg(fig, "an interval"))
+    dashes = {e.get("stroke-dasharray") for e in svg.iter() if e.get("stroke-width") == "1.2"}
+    ends = [end.get_marker().vertices.round(6).tolist() for end in (low, high)]
+    assert list(line.get_ydata() if upright else line.get_xdata()) == [1, 4]
+    return tuple(sorted(str(each) for each in dashes)), str(ends[0]), str(ends[1])
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(KINDS, 2)])
+def test_kinds_of_intervals_look_apart_without_colour(one, other, upright):
+    """By the dashes of the line and, where it is too short for dashes, by its ends."""
+    first, second = shape_of(one, upright=upright), shape_of(other, upright=upright)
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+    assert first[2] != second[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interval_of_a_kind_is_named_beside_the_figure(kind):
+    estimates = [Estimate(2, 1, 4, kind), Estimate.exact(3)]
+    with style.use():
+        fig, _ = style.figure(narrow=True)
+        legend = style.interval_legend(fig, estimates)
+        svg = style.inline_svg(fig, "an interval")
+    names = [text.get_text() for text in legend.get_texts()]
+    assert len(names) == 1
+    assert names[0] in svg
+    said = str(kind)
+    assert said in names[0]
+    assert said in style.interval_words(estimates)
+    others = [str(other) for other in KINDS if other != kind]
+    assert not any(other in style.interval_words(estimates) for other in others)
+
+
+def test_what_has_no_interval_gets_none():
+    with style.use():
+        fig, ax = style.figure()
+        assert style.interval(ax, Estimate.exact(1), 0) == []
+        assert style.interval_legend(fig, [Estimate.exact(1)]) is None
+    assert style.interval_words([Estimate.exact(1)]) == ""

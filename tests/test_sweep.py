@@ -438,3 +438,19 @@ def test_a_ranking_has_every_input_and_repeats():
 def test_bad_draws_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_sweep_takes_each_models_own_bits():
+    models = ["gpt-oss-20b", "Llama-3-8B Q4_K_M", "Llama 3.1 8B"]
+    found = sweep(model=models, machine="H100", batch=[1, 8], quantities=["time_per_output_token"])
+    for place, name in enumerate(models):
+        alone = predict(name, "H100", batch=[1, 8]).time_per_output_token
+        np.testing.assert_allclose(found["time_per_output_token"].values[place], alone, rtol=1e-12)
+    with pytest.raises(ValueError, match="says Q4_K_M"):
+        sweep(model=models[1:], machine="H100", batch=[1, 8], weight_bits=16)
+
+
+def test_a_sweep_takes_the_name_of_a_format():
+    found = sweep(model="Llama 3.1 8B", machine="H100", batch=[1, 8], weight_bits="q4_k_m")
+    alone = predict("Llama 3.1 8B", "H100", batch=[1, 8], weight_bits="q4_k_m")
+    np.testing.assert_allclose(found["tokens_per_second"], alone.tokens_per_second, rtol=1e-12)

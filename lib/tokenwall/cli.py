@@ -42,7 +42,7 @@ _NUMBERS = (
     ("--batch", "batch", 'sequences in flight on all devices, or "largest" that fits'),
     ("--input", "input_len", "tokens of each prompt"),
     ("--output", "output_len", "tokens generated for each request"),
-    ("--weight-bits", "weight_bits", "mean bits of a stored weight"),
+    ("--weight-bits", "weight_bits", "mean bits of a stored weight, or a format such as q4_k_m"),
     ("--kv-bits", "kv_bits", "bits of a cached number"),
     ("--activation-bits", "activation_bits", "width of the arithmetic: 4, 8, 16 or 32"),
     ("--expert-bits", "expert_bits", "mean bits of a weight of a routed expert"),
@@ -135,7 +135,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("model", help='name, such as "Llama 3.1 70B"')
     command.add_argument("machine", help='name of one device, such as "H100 SXM"')
     for option, name, about in _NUMBERS:
-        kind = _batch if name == "batch" else _number
+        kind = {"batch": _batch, "weight_bits": _stored}.get(name, _number)
         more = {"metavar": "N", "default": argparse.SUPPRESS, "help": about}
         command.add_argument(option, dest=name, type=kind, **more)
     command.add_argument("--engine", default=None, help='key of an engine, or "ideal"')
@@ -171,6 +171,14 @@ def _batch(text: str) -> float | None:
     return None if text == "largest" else _number(text)
 
 
+def _stored(text: str) -> float | str:
+    """A number of bits, or the name of a format, which `predict` knows or refuses."""
+    try:
+        return _number(text)
+    except ValueError:
+        return text
+
+
 def _several(text: str) -> Any:
     numbers = [_batch(part) for part in text.split(",")]
     return numbers[0] if len(numbers) == 1 else numbers
@@ -200,7 +208,8 @@ def _predict(options: argparse.Namespace) -> int:
 def _show(found: Prediction, options: argparse.Namespace) -> None:
     devices = getattr(options, "devices", 1)
     print(textwrap.fill(f"{found.model} on {devices} × {found.machine}, engine {found.engine}"))
-    print(f"batch {engineering(float(found.batch))}\n")
+    print(f"batch {engineering(float(found.batch))}")
+    print(f"weights {found.weights}\n" if found.weights else "")
     rows = []
     for key, words, unit in _SHOWN:
         value = getattr(found, key)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from scipy.constants import k
+from scipy.special import erfcinv
 from sympy import Min, Rational, log, pi
 
 from tokenwall.equation import equation
@@ -48,11 +49,14 @@ __all__ = [
     "energy_per_token",
     "erased_bits_per_multiply_add",
     "erasure_energy",
+    "erasure_rate",
     "finite_time_erasure_energy",
     "irreversible_energy_per_token",
     "landauer_energy",
     "moving_energy_per_token",
     "moving_share",
+    "node_energy",
+    "noise_margin",
     "overwritten_bits",
     "parity_batch",
     "ramp_energy",
@@ -171,6 +175,59 @@ def reliable_bit_energy(
     Derivation: book/physics/energy.ipynb
     """
     return boltzmann_constant * temperature * log(1 / error_probability)
+
+
+def noise_margin(error_probability: float) -> float:
+    """Standard deviations between a level and its threshold, for a chance to cross it [1].
+
+    The noise is normal, as on a capacitor that heat charges.
+
+    Args:
+        error_probability: chance that the noise crosses the threshold, above 0, below 0.5.
+
+    Raises:
+        ValueError: the chance is out of range.
+
+    Example:
+        >>> round(noise_margin(1e-25), 2)
+        10.42
+    """
+    if not 0 < error_probability < 0.5:
+        raise ValueError(f"error_probability is {error_probability:g}; it must be in (0, 0.5)")
+    return float(np.sqrt(2) * erfcinv(2 * error_probability))
+
+
+@equation
+def node_energy(
+    temperature: Kelvin, noise_margin: Positive, *, boltzmann_constant: EntropyUnit = k
+) -> Joule:
+    """Energy C V² of a capacitive node that heat seldom misreads [J].
+
+    Heat leaves a voltage of variance k T / C on a capacitor. With the threshold at half of the
+    swing the margin is V / 2, so the capacitance cancels. A charge and a discharge turn all of it
+    into heat, unless the supply takes it back.
+
+    Args:
+        temperature (K): of the node.
+        noise_margin (1): half of the swing over the standard deviation of the noise.
+        boltzmann_constant (J/K): Boltzmann's constant.
+
+    Returns:
+        (J), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: proportional to temperature; twice the margin, four times the energy.
+
+    Example:
+        >>> float(node_energy(300, 10.42) / (1.380649e-23 * 300))
+        434.3
+
+    Source: own derivation
+    Derivation: book/physics/energy.ipynb
+    """
+    return 4 * noise_margin**2 * boltzmann_constant * temperature
 
 
 @equation
@@ -675,25 +732,23 @@ def irreversible_energy_per_token(
 
 
 @equation
-def thermodynamic_rate(
+def erasure_rate(
     power: Watt,
-    bit_operations_per_token: PerToken,
+    erased_bits_per_token: PerToken,
     *,
     temperature: Kelvin,
-    error_probability: ErrorProbability,
     boltzmann_constant: EntropyUnit = k,
 ) -> TokenPerSecond:
-    """Tokens per second that a power pays for if only irreversible switches cost energy [token/s].
+    """Tokens per second that a power pays for if only forgotten bits cost energy [token/s].
 
-    Each bit operation throws away the barrier that keeps it right. It bounds machines that do
-    so: no wires, no memory, no leakage, no haste. A machine that undoes its steps has no such
-    bound, and one that may err half of the time pays k T ln 2.
+    Each forgotten bit costs Landauer's k T ln 2, however reliable its gate is. It bounds machines
+    whose gates forget so many bits: no wires, no memory, no barriers wasted, endless patience. A
+    machine that undoes its steps forgets fewer, and has no such bound.
 
     Args:
         power (W): that the machine draws.
-        bit_operations_per_token (1/token): bit operations that cannot be undone.
+        erased_bits_per_token (1/token): bits that its gates forget.
         temperature (K): of what takes up the heat.
-        error_probability (1): chance that one operation is wrong.
         boltzmann_constant (J/K): Boltzmann's constant.
 
     Returns:
@@ -702,8 +757,50 @@ def thermodynamic_rate(
     Raises:
         ValueError: an argument is outside its domain, not finite, or in a wrong unit.
 
-    Limits: twice the power or half the operations, twice the rate; an error of one half gives
-    Landauer's rate, and no operation can be dearer than a reliable one.
+    Limits: twice the power, or half the bits or the temperature, twice the rate.
+
+    Example:
+        >>> float(erasure_rate(142e3, 59.06 * 68.7e9, temperature=300)) / 1e12
+        12.19
+
+    Source: own derivation
+    Derivation: book/physics/energy.ipynb
+    """
+    each = landauer_energy(temperature, boltzmann_constant)
+    return power / irreversible_energy_per_token(erased_bits_per_token, each)
+
+
+@equation
+def thermodynamic_rate(
+    power: Watt,
+    bit_operations_per_token: PerToken,
+    *,
+    temperature: Kelvin,
+    error_probability: ErrorProbability,
+    boltzmann_constant: EntropyUnit = k,
+) -> TokenPerSecond:
+    """Tokens per second that a power pays for if each switch throws its barrier away [token/s].
+
+    It bounds machines whose bit operations each waste the barrier that keeps them right: no
+    wires, no memory, no leakage, no haste. Nothing forces a machine to waste it. One that takes
+    the barrier's energy back, and still forgets, is bound by `erasure_rate` alone.
+
+    Args:
+        power (W): that the machine draws.
+        bit_operations_per_token (1/token): switches that throw their barrier away.
+        temperature (K): of what takes up the heat.
+        error_probability (1): chance that heat lifts one of them over its barrier.
+        boltzmann_constant (J/K): Boltzmann's constant.
+
+    Returns:
+        (token/s), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: twice the power or half the operations, twice the rate; a rarer error, a lower rate.
+    At an error of one half the formula gives k T ln 2 for each operation, by coincidence: such a
+    switch erases nothing, and its erasure costs nothing.
 
     Example:
         >>> set_ = {"temperature": 300, "error_probability": 0.5}

@@ -38,6 +38,9 @@ class Row:
             allows, computed too, or "open": the remainder that no chapter has explained yet.
         note: one sentence on what the factor holds and leaves out.
         lands_on: the rate after the row, where its interval is known better than by multiplying.
+            Then nothing above the row matters to what comes after it.
+        causes: what `lands_on` depends on: by the name of an input, the rate with that input
+            alone at its interval.
 
     Raises:
         ValueError: an unknown kind, an empty source or chapter, or a computed row without
@@ -54,6 +57,7 @@ class Row:
     kind: str = "computed"
     note: str = ""
     lands_on: Estimate | None = None
+    causes: Mapping[str, Estimate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -12,17 +12,21 @@ import html
 import io
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
 
 COMPUTE = "#1650bd"
 MEMORY = "#a85d14"
@@ -45,6 +49,24 @@ _PAGE_COLOURS = {
     MUTED: "var(--tw-muted,#656d75)",
     GRID: "var(--tw-grid,#d4d8dc)",
     INK: "currentColor",
+}
+
+# How the interval of each kind is drawn: the dashes of its line, and the outline of its upper end,
+# from the point itself outwards. The lower end is the mirror image.
+_INTERVALS: dict[Spread, tuple[tuple[float, ...], tuple[tuple[float, float], ...]]] = {
+    Spread.NINE_IN_TEN: ((), ((0, -1), (0, 1))),
+    Spread.OPINIONS: (
+        (1, 1.6),
+        ((0, -0.45), (0.45, 0), (0, 0.45), (-0.45, 0), (0, -0.45)),
+    ),
+    Spread.CASES: ((4, 2), ((-0.7, -1), (0, -1), (0, 1), (-0.7, 1))),
+    Spread.BOUND: ((5, 1.6, 1, 1.6), ((-0.9, -0.9), (0, 0), (-0.9, 0.9))),
+}
+_DRAWN = {
+    Spread.NINE_IN_TEN: ("solid with caps", "nine in ten"),
+    Spread.OPINIONS: ("dotted with points", "a spread of opinions"),
+    Spread.CASES: ("dashed in brackets", "a range of cases"),
+    Spread.BOUND: ("dashes and dots with arrows", "what a bound leaves open"),
 }
 
 _RC: dict[str, Any] = {
@@ -150,6 +172,138 @@ def unit_axis(axis: Axis, unit: str = "1", *, digits: int = 2) -> None:
 
     axis.set_major_formatter(FuncFormatter(lambda x, _: engineering(x, unit, digits=digits)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def interval(
+    ax: Axes,
+    estimate: Estimate,
+    position: float,
+    *,
+    upright: bool = False,
+    colour: str = INK,
+    width: float = 1.2,
+    size: float = 6,
+) -> list[Line2D]:
+    """The interval of an estimate on a figure, each kind with its own line and its own ends.
+
+    Solid with caps holds nine in ten; dotted between points is a spread of opinions; dashed in
+    brackets a range of cases; dashes and dots between open arrows what a bound leaves open. The
+    shapes tell without colour. An exact estimate has no interval, so nothing is drawn.
+
+    Args:
+        ax: the axes, with their scale already set.
+        estimate: what the interval belongs to; its value is not drawn.
+        position: on the other axis.
+        upright: along y instead of along x.
+        colour: of line and ends.
+        width: of the line, in points.
+        size: height of the ends, in points.
+
+    Returns:
+        The line and its two ends; empty if the estimate has no interval.
+    """
+    if not estimate.low < estimate.high:
+        return []
+    ends = [(estimate.low, position), (estimate.high, position)]
+    points = [(y, x) for x, y in ends] if upright else ends
+    return _whisker(ax.plot, points, estimate.spread, colour, width, size, upright=upright)
+
+
+def interval_legend(fig: Figure, estimates: Iterable[Estimate], *, columns: int = 4) -> Any:
+    """One line below a figure that names the kinds of intervals in it, or None if it has none.
+
+    Args:
+        fig: a figure of `figure`, whose layout makes room.
+        estimates: all that `interval` was given.
+        columns: kinds on a line; two fit a phone.
+    """
+    kinds = _kinds(estimates)
+    if not kinds:
+        return None
+    entries: list[Any] = [_Kind(kind) for kind in kinds]
+    return fig.legend(
+        entries,
+        [str(kind) if kind != Spread.BOUND else "left open by a bound" for kind in kinds],
+        handler_map={_Kind: _KindHandler()},
+        loc="outside lower left",
+        ncols=min(columns, len(kinds)),
+        fontsize=8,
+        handlelength=2.6,
+        columnspacing=1.4,
+        borderaxespad=0.2,
+    )
+
+
+def interval_words(estimates: Iterable[Estimate]) -> str:
+    """The same for those who do not see the figure: a sentence, or nothing if it has none.
+
+    Args:
+        estimates: all that `interval` was given.
+
+    Example:
+        >>> interval_words([Estimate(2, 1, 4, "nine in ten"), Estimate(2, 1, 4, "range of cases")])
+        'Intervals: solid with caps, nine in ten; dashed in brackets, a range of cases.'
+    """
+    parts = [", ".join(_DRAWN[kind]) for kind in _kinds(estimates)]
+    return f"Intervals: {'; '.join(parts)}." if parts else ""
+
+
+def _kinds(estimates: Iterable[Estimate]) -> list[Spread]:
+    found = {each.spread for each in estimates if each.low < each.high}
+    return [kind for kind in Spread if kind in found]
+
+
+def _whisker(
+    plot: Callable[..., list[Line2D]],
+    points: list[tuple[float, float]],
+    kind: Spread,
+    colour: str,
+    width: float,
+    size: float,
+    *,
+    upright: bool = False,
+) -> list[Line2D]:
+    from matplotlib.path import Path
+
+    dashes, outline = _INTERVALS[kind]
+    pen = {"color": colour, "lw": width, "solid_capstyle": "butt", "dash_capstyle": "butt"}
+    lines = plot(*zip(*points, strict=True), ls=(0, dashes) if dashes else "-", **pen)
+    for point, way in zip(points, (-1, 1), strict=True):
+        shape = [(y, way * x) if upright else (way * x, y) for x, y in outline]
+        # Two corners far apart keep every end at one scale, however small its outline.
+        scaled = Path([(-1, -1), (1, 1), *shape], [1, 1, 1, *[2] * (len(shape) - 1)])
+        fill = colour if kind == Spread.OPINIONS else "none"
+        lines += plot(
+            *([x] for x in point), ls="", marker=scaled, ms=size, mew=width, mec=colour, mfc=fill
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of interval as an entry of a legend."""
+
+    kind: Spread
+
+
+class _KindHandler:
+    """Draws an entry of `interval_legend`."""
+
+    def legend_artist(self, legend: Legend, entry: _Kind, size: float, box: Any) -> Line2D:
+        from matplotlib.lines import Line2D
+
+        made: list[Line2D] = []
+
+        def plot(x: Any, y: Any, **pen: Any) -> list[Line2D]:
+            line = Line2D(x, y, transform=box.get_transform(), **pen)
+            box.add_artist(line)
+            made.append(line)
+            return [line]
+
+        middle = box.height / 2 - box.ydescent
+        left, right = -box.xdescent + 2, box.width - box.xdescent - 2
+        _whisker(plot, [(left, middle), (right, middle)], entry.kind, INK, 1.2, 6)
+        return made[0]
 
 
 def inline_svg(

@@ -7,7 +7,6 @@ by a stated rule. README.md beside the tables says how to add a row.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from importlib import resources
@@ -31,6 +30,11 @@ __all__ = [
     "resolve",
     "tidy",
 ]
+
+# Machines whose memory is the system's and is sold in several sizes; the table has the largest.
+_UNIFIED = ("apple-soc", "desktop-soc", "single-board")
+# A name's gigabytes may be binary where the table's are decimal.
+_SAME_MEMORY = 0.08
 
 Rival = Literal["smallest", "largest"]
 
@@ -230,12 +234,15 @@ def resolve(table: str, name: str) -> str:
 
     Args:
         table: "machines" or "models".
-        name: key, name or alias; case and punctuation do not matter.
+        name: key, name or alias, or as model hubs, tags and files write it; case and punctuation
+            do not matter.
 
     Raises:
         ValueError: the name is unknown; the nearest names are given.
 
     Example:
+        >>> resolve("models", "meta-llama/Llama-3.1-8B-Instruct")
+        'llama-3.1-8b'
         >>> resolve("machines", "M2 Ultra 76-Core GPU 192GB")
         'apple-m2-ultra'
     """
@@ -243,14 +250,30 @@ def resolve(table: str, name: str) -> str:
     wanted = _plain(name)
     if wanted in names:
         return names[wanted][0]
-    near = difflib.get_close_matches(wanted, names, n=5, cutoff=0.5)
-    hint = ", ".join(dict.fromkeys(names[match][1] for match in near)) or "nothing is near"
-    raise ValueError(f"{table[:-1]} {name!r} is unknown; nearest: {hint}")
+    from tokenwall.data.names import key_of
+
+    return key_of(table, name)
 
 
 def _row(table: str, name: str) -> pd.Series:
-    row = _wide(table, "smallest").loc[resolve(table, name)]
-    return cast("pd.Series", row).copy()
+    row = cast("pd.Series", _wide(table, "smallest").loc[resolve(table, name)]).copy()
+    return _with_memory(row, name) if table == "machines" else row
+
+
+def _with_memory(row: pd.Series, name: str) -> pd.Series:
+    """The row with the memory that a machine's name states, where it is sold with that much."""
+    from tokenwall.data.names import memory_of
+
+    stated, most = memory_of(name), float(row["memory_capacity"])
+    if stated is None or abs(stated / most - 1) < _SAME_MEMORY:
+        return row
+    if row["category"] not in _UNIFIED or stated > most:
+        raise ValueError(
+            f"machine {name!r} names {stated / 1e9:g} GB; {row['name']} has {most / 1e9:g} GB in "
+            "the table. Give a mapping with memory_capacity for another"
+        )
+    row["memory_capacity"] = stated
+    return row
 
 
 def _plain(name: str) -> str:

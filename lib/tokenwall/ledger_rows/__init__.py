@@ -7,14 +7,15 @@ from tokenwall.ledger_rows.attention import (
     prefill_times,
 )
 from tokenwall.ledger_rows.energy import (
+    barrier_bound,
     bit_operations,
     energy_ledger,
     energy_rows,
+    erasure_bound,
     gate_energy,
     rack_power,
     record_energy,
     switch_energy,
-    thermodynamic_bound,
 )
 from tokenwall.ledger_rows.light import (
     light_bound,
@@ -24,7 +25,6 @@ from tokenwall.ledger_rows.light import (
     weights_radius,
 )
 from tokenwall.ledger_rows.serving import (
-    CONTEXT,
     ENGINE,
     RECORD,
     RECORD_MACHINE,
@@ -43,17 +43,18 @@ from tokenwall.ledger_rows.serving import (
 from tokenwall.ledger_rows.waiting import waiting_any_model_row, waiting_row
 
 __all__ = [
-    "CONTEXT",
     "ENGINE",
     "PROMPT",
     "RECORD",
     "RECORD_MACHINE",
     "RECORD_MODEL",
+    "barrier_bound",
     "batching_row",
     "bit_operations",
     "decode_attention_row",
     "energy_ledger",
     "energy_rows",
+    "erasure_bound",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
@@ -73,7 +74,6 @@ __all__ = [
     "side_by_side_row",
     "stack_density",
     "switch_energy",
-    "thermodynamic_bound",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from tokenwall import scenario
 from tokenwall.calibration import engine_constants
+from tokenwall.data import machine as machine_row
+from tokenwall.data import model as model_row
 from tokenwall.kvcache import throughput_at_capacity
-from tokenwall.ledger_rows.serving import ENGINE, active_parameters, fastest_rate, shards
+from tokenwall.ledger_rows.serving import ENGINE, active_parameters
+from tokenwall.record import Service, answer_flop
 from tokenwall.roofline import decode_rate, weight_bytes
 from tokenwall.sensitivity import Swing, swings
+from tokenwall.serving import shape_of
 
 __all__ = ["CHANGES", "inputs_of", "machine_rate", "single_changes", "user_rate"]
 
@@ -21,40 +26,40 @@ CHANGES: dict[str, dict[str, float]] = {
     "Twice the arithmetic": {"peak_rate": 2},
     "Half the bytes of a weight": {"bytes_per_weight": 0.5},
     "Half the cache of a token": {"cache_bytes_per_token": 0.5},
-    "Half the context": {"context": 0.5},
+    "Half the prompt": {"prompt": 0.5},
     "Half the wait of a layer": {"overhead_per_layer": 0.5},
     "Twice the devices": {"devices": 2},
 }
 
 
-def inputs_of(
-    machine: Any, model: Any, *, devices: float, context: float, weight_bits: float
-) -> dict[str, float]:
+def inputs_of(service: Service) -> dict[str, Any]:
     """What both rates depend on, in the library's units.
 
     Args:
-        machine: a row of the machine table.
-        model: a row of the model table.
-        devices: accelerators in all.
-        context: tokens in the cache of each sequence.
-        weight_bits: mean bits of one stored weight.
+        service: machine, model, bits and lengths.
     """
-    constants = engine_constants(ENGINE)
+    chip, llm = machine_row(service.machine), model_row(service.model)
+    constants, shape = engine_constants(ENGINE), shape_of(service.model)
+    peak, attention = service.rates
     return {
-        "bandwidth": float(machine["memory_bandwidth"]),
-        "capacity": float(machine["memory_capacity"]),
-        "peak_rate": fastest_rate(machine, weight_bits),
-        "parameters": float(model["parameters"]),
-        "active_parameters": active_parameters(model),
-        "read_parameters": scenario.read_parameters(model),
-        "layers": float(model["layers"]),
-        "bytes_per_weight": weight_bits / 8,
-        "cache_bytes_per_token": scenario.cache_bytes_per_token_of(model),
-        "context": context,
+        "bandwidth": float(chip["memory_bandwidth"]),
+        "capacity": float(chip["memory_capacity"]),
+        "peak_rate": peak,
+        "parameters": float(llm["parameters"]),
+        "active_parameters": active_parameters(llm),
+        "read_parameters": scenario.read_parameters(llm),
+        "layers": float(llm["layers"]),
+        "bytes_per_weight": service.weight_bits / 8,
+        "cache_bytes_per_token": scenario.cache_bytes_per_token_of(
+            llm, service.cache_bits.value / 8
+        ),
+        "prompt": service.prompt.value,
+        "answer": service.answer.value,
+        "flop": functools.partial(answer_flop, shape, attention=peak / attention),
         "overhead_per_layer": constants.overhead_per_layer,
         "bandwidth_fraction": constants.bandwidth_fraction,
-        "devices": float(devices),
-        "together": float(shards(machine, model, weight_bits)),
+        "devices": float(service.devices),
+        "together": float(service.together),
     }
 
 
@@ -62,12 +67,12 @@ def user_rate(**inputs: Any) -> Any:
     """Tokens per second of one user of one device, with an engine's constants [token/s].
 
     Args:
-        inputs: as `inputs_of` gives them, numbers or SymPy expressions.
+        inputs: as `inputs_of` gives them.
     """
     held = weight_bytes(inputs["read_parameters"], inputs["bytes_per_weight"])
     return decode_rate(
         inputs["bandwidth"],
-        held + inputs["context"] * inputs["cache_bytes_per_token"],
+        held + _context(inputs) * inputs["cache_bytes_per_token"],
         layers=inputs["layers"],
         overhead_per_layer=inputs["overhead_per_layer"],
         bandwidth_fraction=inputs["bandwidth_fraction"],
@@ -75,25 +80,33 @@ def user_rate(**inputs: Any) -> Any:
 
 
 def machine_rate(**inputs: Any) -> Any:
-    """Tokens per second of all users of groups of devices with full memories [token/s].
+    """Tokens per second of all users, the smaller of what memory and arithmetic allow [token/s].
+
+    The same bound as `tokenwall.record.Service.bound`, as a function of single inputs.
 
     Args:
-        inputs: as `inputs_of` gives them, numbers or SymPy expressions.
+        inputs: as `inputs_of` gives them.
     """
     together = inputs["together"]
+    flop = inputs["flop"](inputs["prompt"], inputs["answer"])
     group = throughput_at_capacity(
         together * inputs["capacity"],
         weight_bytes(inputs["parameters"], inputs["bytes_per_weight"]),
-        context=inputs["context"],
+        context=_context(inputs),
         cache_bytes_per_token=inputs["cache_bytes_per_token"],
         active_parameters=inputs["active_parameters"],
         bandwidth=together * inputs["bandwidth"],
         peak_rate=together * inputs["peak_rate"],
+        flop_per_parameter=flop / inputs["active_parameters"],
     )
-    return group * inputs["devices"] / together
+    return group * (inputs["devices"] // together)
 
 
-def single_changes(inputs: Mapping[str, float]) -> dict[str, list[Swing]]:
+def _context(inputs: Mapping[str, Any]) -> Any:
+    return inputs["prompt"] + inputs["answer"] / 2
+
+
+def single_changes(inputs: Mapping[str, Any]) -> dict[str, list[Swing]]:
     """Every change alone, ranked, for one user and for all users.
 
     Args:

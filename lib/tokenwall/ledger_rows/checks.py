@@ -80,29 +80,44 @@ def checks() -> pd.DataFrame:
 
 
 def doubts(ledger: Ledger) -> pd.DataFrame:
-    """Each row's share of the squared half-widths of all factors, largest first.
+    """What leaves the end of a ledger open, each cause alone, the widest first.
 
-    Rows that land on a rate from elsewhere carry that rate's doubt in their own factor.
+    A row that lands on a rate from elsewhere starts anew: whatever stands above it does not reach
+    the end, however badly it is known. From the last such row on, its causes and the factors of
+    the rows below it count. Shares are of widths in the logarithm, since most of these intervals
+    are ranges of cases, which come together if somebody chooses them so.
 
     Args:
-        ledger: at least one row with an interval.
+        ledger: its end has an interval.
+
+    Returns:
+        Columns from and to (the end with that cause at either end of its interval, over the end),
+        share of the sum of widths and kind of the interval, by cause.
 
     Raises:
-        ValueError: no row has an interval.
+        ValueError: the end has no interval.
     """
     import pandas as pd
 
-    squares = {
-        row.label: (math.log(row.factor.high / row.factor.low) / 2) ** 2 for row in ledger.rows
-    }
-    total = sum(squares.values())
+    causes = {ledger.start_label: ledger.start}
+    for row in ledger.rows:
+        if row.lands_on is not None:
+            causes = dict(row.causes) or {row.label: row.lands_on}
+        else:
+            causes[row.label] = row.factor
+    widths = {name: math.log(each.high / each.low) for name, each in causes.items()}
+    total = math.fsum(widths.values())
     if total == 0:
-        raise ValueError("no row of the ledger has an interval, so none carries doubt")
-    ranked = sorted(squares.items(), key=lambda item: -item[1])
-    shown = [(label, square) for label, square in ranked if square > 0]
+        raise ValueError("the end of the ledger has no interval, so nothing leaves it open")
+    open_ = sorted((name for name in causes if widths[name] > 0), key=lambda name: -widths[name])
     return pd.DataFrame(
-        {"share of the doubt": [f"{100 * square / total:.0f} %" for _, square in shown]},
-        index=[label for label, _ in shown],
+        {
+            "from": [causes[name].low / causes[name].value for name in open_],
+            "to": [causes[name].high / causes[name].value for name in open_],
+            "share": [widths[name] / total for name in open_],
+            "kind": [str(causes[name].spread) for name in open_],
+        },
+        index=open_,
     )
 
 

@@ -15,6 +15,7 @@ from tokenwall.energy import (
     computing_energy_per_token,
     energy_per_token,
     erased_bits_per_multiply_add,
+    erasure_rate,
     irreversible_energy_per_token,
     landauer_energy,
     moving_energy_per_token,
@@ -24,20 +25,21 @@ from tokenwall.energy import (
     thermodynamic_rate,
 )
 from tokenwall.estimate import Estimate, Spread, through
-from tokenwall.kvcache import largest_batch
 from tokenwall.ledger import Ledger, Row
-from tokenwall.ledger_rows.serving import CONTEXT, RECORD, RECORD_MACHINE, RECORD_MODEL
-from tokenwall.roofline import weight_bytes
+from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE, RECORD_MODEL
+from tokenwall.record import Service, stored_bits
 
 __all__ = [
     "accounted_row",
     "arithmetic_energy",
     "arithmetic_row",
+    "barrier_bound",
     "bit_operations",
     "cmos_energy",
     "cmos_row",
     "energy_ledger",
     "energy_rows",
+    "erasure_bound",
     "flop_energy",
     "gate_energy",
     "landauer_row",
@@ -48,7 +50,6 @@ __all__ = [
     "record_energy",
     "reliable_row",
     "switch_energy",
-    "thermodynamic_bound",
     "usual_setting",
 ]
 
@@ -95,36 +96,36 @@ def record_energy() -> Estimate:
     return _each(rack_power(), lambda power: energy_per_token(power, rate))
 
 
-def moving_energy(machine: Any, model: Any, *, weight_bits: float = RECORD_BITS) -> Estimate:
-    """Energy of reading weights and caches for one token, with memory full of readers [J/token].
+def moving_energy(machine: Any, model: Any, *, weight_bits: float | None = None) -> Estimate:
+    """Energy of reading weights and caches for one token, with as many users as fit [J/token].
 
-    The interval holds the price of memory and the unpublished context of the readers.
+    Conversations and caches are the record's. The interval holds the price of memory and what
+    nobody published of the conversations.
 
     Args:
         machine: a row of the machine table.
         model: a row of the model table.
-        weight_bits: mean bits of one stored weight.
+        weight_bits: mean bits of one stored weight; the record's if not given.
     """
-    held = float(weight_bytes(model["parameters"], weight_bits / 8))
-    cache = scenario.cache_bytes_per_token_of(model)
+    bits = stored_bits() if weight_bits is None else weight_bits
+    service = Service.fitting(str(machine.name), str(model.name), weight_bits=bits)
+    read = scenario.step_weight_bytes(model, bits)
 
-    def reading(context: float) -> float:
-        room = {"context": context, "cache_bytes_per_token": cache}
-        batch = float(largest_batch(machine["memory_capacity"], held, **room))
-        read = scenario.step_weight_bytes(model, weight_bits)
+    def reading(at: Service) -> float:
         return float(
             moving_energy_per_token(
-                max(batch, 1.0),
-                context,
+                at.users.value,
+                at.context.value,
                 weight_bytes=read,
-                cache_bytes_per_token=cache,
+                cache_bytes_per_token=scenario.cache_bytes_per_token_of(
+                    model, at.cache_bits.value / 8
+                ),
                 memory_energy=memory_price().value,
             )
         )
 
-    contexts = through(reading, CONTEXT)
     relative = memory_price() * Estimate.exact(1 / memory_price().value)
-    return contexts * relative
+    return service.through(reading) * relative
 
 
 def arithmetic_energy(model: Any, *, bits: float = RECORD_BITS) -> Estimate:
@@ -196,13 +197,15 @@ def gate_energy(model: Any) -> Estimate:
     Each discarded bit costs Landauer's k T ln 2. It binds a machine whose gates discard them.
 
     Args:
-        model: a row of the model table.
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
     """
 
     def total(end: int) -> float:
-        warmth, bits, width = _setting(end)
-        count = scenario.read_parameters(model) * erased_bits_per_multiply_add(bits, width)
-        return float(irreversible_energy_per_token(count, landauer_energy(warmth)))
+        least = landauer_energy(_setting(end)[0])
+        return float(irreversible_energy_per_token(_erased(model, end), least))
 
     return _over_ends(total)
 
@@ -228,12 +231,36 @@ def overwriting_energy(model: Any) -> Estimate:
     return _over_ends(total)
 
 
-def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
-    """Tokens per second at a power, if only reliable, irreversible switches cost energy [token/s].
+def erasure_bound(power: Estimate, model: Any) -> Estimate:
+    """Tokens per second at a power, if only the bits that gates forget cost energy [token/s].
 
-    The low end takes the least power, the widest factors, the warmest chip and the rarest error;
-    the high end the other of each. It bounds no machine that undoes its steps: for that there is
-    no bound of this kind.
+    Landauer's k T ln 2 for each bit that the gates of the multiply-adds discard (`gate_energy`),
+    and nothing for reliability, wires, memory, attention or haste. It bounds machines whose gates
+    discard those bits; for one that undoes its steps there is no bound of this kind. The low end
+    takes the least power, the widest factors and the warmest chip, the high end the other of each.
+
+    Args:
+        power: that the machine may draw [W].
+        model: a row of the model table, or its name, key or alias.
+
+    Raises:
+        ValueError: the model is unknown or lacks a quantity.
+    """
+
+    def rate(watts: float, end: int) -> float:
+        return float(erasure_rate(watts, _erased(model, end), temperature=_setting(end)[0]))
+
+    return _bound(power, rate)
+
+
+def barrier_bound(power: Estimate, model: Any) -> Estimate:
+    """Tokens per second at a power, if each switch throws its barrier away [token/s].
+
+    Today's kind of switch at its ideal: k T ln(1/p) for each gate and adder of the multiply-adds
+    (`switch_energy`), and nothing for wires, memory, attention or haste. It is no law: it bounds
+    machines that waste the barrier which keeps a switch right, and no other. The low end takes the
+    least power, the widest factors, the warmest chip and the rarest error, the high end the other
+    of each.
 
     Args:
         power: that the machine may draw [W].
@@ -248,11 +275,11 @@ def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
         warm = {"temperature": _setting(end)[0], "error_probability": _error(end)}
         return float(thermodynamic_rate(watts, count[end], **warm))
 
-    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1), Spread.BOUND)
+    return _bound(power, rate)
 
 
 def usual_setting() -> tuple[float, float]:
-    """Temperature [K] and chance of an error [1] that the thermodynamic bound takes."""
+    """Temperature [K] that the bounds take, and chance of an error [1] of `barrier_bound`."""
     return _setting(0)[0], _error(0)
 
 
@@ -323,12 +350,13 @@ def reliable_row(before: Estimate, model: Any) -> Row:
     """
     return _row(
         "reliable",
-        "Ideal switches, reliable and irreversible",
+        "Ideal switches that throw their barrier away",
         before,
         switch_energy(model),
         ("irreversible_energy_per_token", "switches_per_multiply_add", "reliable_bit_energy"),
         energy_sources("switch", "multiply-add", "room"),
-        "No wires at all. The gates of an integer multiplier of the record's width.",
+        "k T ln(1/p) for each switch, no wires at all; no law, since a barrier need not be thrown "
+        "away. The gates of an integer multiplier of the record's width.",
     )
 
 
@@ -341,7 +369,7 @@ def landauer_row(before: Estimate, model: Any) -> Row:
     """
     return _row(
         "landauer",
-        "k T ln 2 for each discarded bit",
+        "k T ln 2 for each bit that gates discard",
         before,
         gate_energy(model),
         ("irreversible_energy_per_token", "erased_bits_per_multiply_add", "landauer_energy"),
@@ -435,6 +463,17 @@ def _setting(end: int) -> tuple[float, float, float]:
         energy_interval("multiply-add", "operand_bits")[end],
         energy_interval("multiply-add", "accumulator_bits")[end],
     )
+
+
+def _erased(model: Any, end: int) -> float:
+    """Bits that the gates of one token's multiply-adds forget: at the value, low or high end."""
+    each = erased_bits_per_multiply_add(*_setting(end)[1:])
+    return float(scenario.read_parameters(_found(model)) * each)
+
+
+def _bound(power: Estimate, rate: Callable[[float, int], float]) -> Estimate:
+    """A bound at a power; the dear end of the setting makes the low end of the rate."""
+    return Estimate(rate(power.value, 0), rate(power.low, 2), rate(power.high, 1), Spread.BOUND)
 
 
 def _over_ends(total: Callable[[int], float]) -> Estimate:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import math
 
-from tokenwall.data import machine as machine_row
-from tokenwall.data import model as model_row
 from tokenwall.data.facts import estimate, facts
 from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger import Row
-from tokenwall.ledger_rows.serving import (
-    CONTEXT,
-    RECORD_MODEL,
-    batching_row,
-    fewer_bits_row,
-)
+from tokenwall.record import RACKS, record
 
 __all__ = [
     "RACKS",
@@ -26,32 +19,21 @@ __all__ = [
 ]
 
 LEDGER = "book/ledger.ipynb"
-# Both published racks of one company, each with the machine of its table.
-RACKS = {"azure-gb200-rack": "gb200-nvl72", "azure-gb300-rack": "gb300-nvl72"}
-RACK_BITS = 4.0
 
 
-def served_fraction(record: str, context: Estimate = CONTEXT) -> Estimate:
+def served_fraction(key: str) -> Estimate:
     """Share of the bound without losses that a published rack has served [1].
 
-    The record over bandwidth, memory and batch at their limits; the interval is the one of the
-    context, which was not published.
+    The record over the smaller of what memory and arithmetic allow, prompts included. The interval
+    is that of what its vendor did not publish: the lengths and the bits of the cache.
 
     Args:
-        record: key of the record in facts.csv, one of `RACKS`.
-        context: tokens in the cache of each sequence.
+        key: of the record in facts.csv, one of `RACKS`.
 
     Raises:
         ValueError: the record is not one of the racks.
     """
-    if record not in RACKS:
-        raise ValueError(f"record is {record!r}; it must be one of {sorted(RACKS)}")
-    chip, llm, published = machine_row(RACKS[record]), model_row(RECORD_MODEL), facts(record)
-    alone = fewer_bits_row(chip, llm, RACK_BITS).lands_on
-    assumed = batching_row(chip, llm, context, weight_bits=RACK_BITS).factor
-    bound = (alone or Estimate.exact(1)) * assumed
-    each = published["token_rate"] / published["accelerators"]
-    return Estimate.exact(each) * bound.inverse()
+    return record(key).share
 
 
 def serving_row(before: Estimate) -> Row:
@@ -60,19 +42,20 @@ def serving_row(before: Estimate) -> Row:
     Args:
         before: the rate without losses.
     """
-    shares = [served_fraction(record) for record in RACKS]
+    shares = [served_fraction(key) for key in RACKS]
     middle = math.sqrt(math.prod(share.value for share in shares))
     share = Estimate(middle, min(s.low for s in shares), max(s.high for s in shares), Spread.CASES)
     return Row(
         "serving",
-        "Prompts, waits and losses of serving",
+        "Waits and losses of serving",
         share,
         (),
         {"before": before.value, "racks": len(RACKS)},
         "azure2025",
         LEDGER,
         kind="published",
-        note="Geometric mean of two racks of one company; the interval is that of their context.",
+        note="Geometric mean of two racks of one company, each over the smaller of its bounds; the "
+        "interval is that of their prompts and caches.",
     )
 
 

@@ -9,13 +9,17 @@ from tokenwall import calibration, scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.data.facts import estimate, facts, sources
-from tokenwall.estimate import Estimate, Spread, through
-from tokenwall.kvcache import throughput_at_capacity
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger import Ledger, Row
+from tokenwall.record import MODEL, RACKS, RECORD, Service
 from tokenwall.roofline import bandwidth_law, weight_bytes
+from tokenwall.serving import device_of
+from tokenwall.serving.workload import format_bits
 
 __all__ = [
-    "CONTEXT",
+    "RECORD",
+    "RECORD_MACHINE",
+    "RECORD_MODEL",
     "active_parameters",
     "batching_row",
     "fastest_rate",
@@ -29,12 +33,8 @@ __all__ = [
     "side_by_side_row",
 ]
 
-# The record that the ledger leads to, and what was run on it.
-RECORD = "azure-gb300-rack"
-RECORD_MACHINE = "gb300-nvl72"
-RECORD_MODEL = "llama-2-70b"
-# Tokens in the cache of a sequence; the record's own lengths are not published.
-CONTEXT = Estimate(1024, 512, 2048, Spread.CASES)
+# The record that the ledger leads to: what was run on it stands in `tokenwall.record`.
+RECORD_MACHINE, RECORD_MODEL = RACKS[RECORD], MODEL
 # The only stack whose constants were fitted on several generations of data-centre GPUs.
 ENGINE = "llama.cpp CUDA"
 ONE_TOKEN = "book/memory/one_token.ipynb"
@@ -52,6 +52,7 @@ def first_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> Le
         ValueError: a name is unknown or its table lacks a quantity.
     """
     chip, llm, record = machine_row(machine), model_row(model), facts(RECORD)
+    service = Service.fitting(str(chip.name), str(llm.name), int(record["accelerators"]))
     opening = Ledger(
         "token_rate",
         one_user(chip, llm),
@@ -60,12 +61,13 @@ def first_ledger(machine: str = RECORD_MACHINE, model: str = RECORD_MODEL) -> Le
     )
     rows = (
         no_time_lost_row(chip, llm),
-        batching_row(chip, llm),
-        side_by_side_row(record["accelerators"]),
+        fewer_bits_row(chip, llm, service.weight_bits),
+        batching_row(service),
+        side_by_side_row(service.devices, service.together),
     )
     return opening.add(*rows).close(
         key="unexplained",
-        label="Fewer bits, and the losses of serving",
+        label="Waits and losses of serving",
         target=Estimate.exact(float(record["token_rate"])),
         source="azure2025",
         chapter="book/index.ipynb",
@@ -113,7 +115,7 @@ def no_time_lost_row(machine: Any, model: Any) -> Row:
         _sources(machine, model),
         ONE_TOKEN,
         note="Full bandwidth, no fixed time per layer; its interval is the start's, turned round.",
-        lands_on=ideal,
+        lands_on=ideal.called(Spread.BOUND),
     )
 
 
@@ -133,32 +135,34 @@ def fewer_bits_row(machine: Any, model: Any, weight_bits: float) -> Row:
     return Row(
         "fewer-bits",
         f"{weight_bits:g} bits a weight instead of 16",
-        Estimate.exact(slim / wide),
+        Estimate.exact(slim / wide).called(Spread.BOUND),
         ("bandwidth_law", "weight_bytes"),
         {"weight_bits": weight_bits, "bandwidth": bandwidth},
         _sources(machine, model),
         ONE_TOKEN,
         note="A bound. Measured gains are smaller, since waits do not shrink with the bytes, and "
         "the answers change a little.",
-        lands_on=Estimate.exact(slim),
+        lands_on=Estimate.exact(slim).called(Spread.BOUND),
     )
 
 
 def fastest_rate(machine: Any, weight_bits: float) -> float:
     """Dense arithmetic rate in the narrowest published format that holds the weights [FLOP/s].
 
+    Scales lift the mean bits above those of the format and do not change it: weights of 4.5 bits
+    run at the four-bit rate where there is one, else at the eight-bit rate.
+
     Args:
         machine: a row of the machine table.
-        weight_bits: mean bits of one stored weight.
+        weight_bits: mean bits of one stored weight, scales included.
 
     Raises:
         ValueError: the table has no arithmetic rate for this machine.
     """
-    for bits in (4, 8, 16):
-        rate = float(machine.get(f"peak_rate_fp{bits}", math.nan))
-        if bits >= min(weight_bits, 16) and math.isfinite(rate):
-            return rate
-    raise ValueError(f"{machine['name']} has no peak_rate_fp16 in its table")
+    device = device_of(str(machine.name))
+    if not any(math.isfinite(float(machine.get(f"peak_rate_fp{n}", math.nan))) for n in (4, 8, 16)):
+        raise ValueError(f"{machine['name']} has no peak_rate_fp16 in its table")
+    return float(device.rate(format_bits(weight_bits))[0])
 
 
 def shards(machine: Any, model: Any, weight_bits: float = 16) -> int:
@@ -174,45 +178,34 @@ def shards(machine: Any, model: Any, weight_bits: float = 16) -> int:
     return math.ceil(held / float(machine["memory_capacity"]))
 
 
-def batching_row(
-    machine: Any, model: Any, context: Estimate = CONTEXT, *, weight_bits: float = 16
-) -> Row:
-    """What the largest batch that fits gains over one user, both without losses.
+def batching_row(service: Service) -> Row:
+    """What other users add to one, both without losses, until memory or arithmetic is used up.
 
     Where one device does not hold the weights, as few as do hold them work together.
 
     Args:
-        machine: a row of the machine table.
-        model: a row of the model table.
-        context: tokens in the cache of each sequence.
-        weight_bits: mean bits of one stored weight.
+        service: machine, model, bits and lengths; one copy of it is counted.
     """
-    bandwidth = float(machine["memory_bandwidth"])
-    weights = float(weight_bytes(model["parameters"], weight_bits / 8))
-    together = shards(machine, model, weight_bits)
-
-    def gain(tokens: float) -> float:
-        full = throughput_at_capacity(
-            together * machine["memory_capacity"],
-            weights,
-            context=tokens,
-            cache_bytes_per_token=scenario.cache_bytes_per_token_of(model),
-            active_parameters=active_parameters(model),
-            bandwidth=together * bandwidth,
-            peak_rate=together * fastest_rate(machine, weight_bits),
-        )
-        alone = bandwidth_law(bandwidth, scenario.step_weight_bytes(model, weight_bits))
-        return float(full / alone)
-
+    chip, llm = machine_row(service.machine), model_row(service.model)
+    bandwidth = float(chip["memory_bandwidth"])
+    alone = bandwidth_law(bandwidth, scenario.step_weight_bytes(llm, service.weight_bits))
+    binds = "Arithmetic, prompts included, is" if service.binding == "arithmetic" else "Memory is"
     return Row(
         "batching",
-        "Fill the memory with other users",
-        through(gain, context),
-        ("throughput_at_capacity", "bandwidth_law"),
-        {"context": context.value, "weight_bytes": weights, "bandwidth": bandwidth},
-        _sources(machine, model),
+        "Share each sweep with other users",
+        service.bound * Estimate.exact(1 / (service.groups * float(alone))),
+        ("throughput_at_capacity", "lifetime_token_rate", "served_step_time", "prompt_time"),
+        {
+            "prompt_length": service.prompt.value,
+            "answer_length": service.answer.value,
+            "context": service.context.value,
+            "cache_bits": service.cache_bits.value,
+            "weight_bits": service.weight_bits,
+            "bandwidth": bandwidth,
+        },
+        f"{_sources(chip, llm)}; mlcommons2026inference; mlperf2025v51",
         BATCHING,
-        note="Every sequence at the same context, which is assumed; more context, fewer users.",
+        note=f"{binds} used up first. The mean prompt is recalled, the cache's bits are assumed.",
     )
 
 

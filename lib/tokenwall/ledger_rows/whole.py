@@ -1,4 +1,4 @@
-"""The whole ledger: from one user today to what light and heat allow, for any machine and model.
+"""The whole ledger: from one user today to what physics allows, for any machine and model.
 
 Three ledgers share their rows. `machine_ledger` follows the tokens of all users of a machine,
 `user_ledger` the speed of one user, and `energy_ledger` the joules of a token.
@@ -6,40 +6,36 @@ Three ledgers share their rows. `machine_ledger` follows the tokens of all users
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tokenwall import scenario
 from tokenwall.data import machine as machine_row
 from tokenwall.data import model as model_row
 from tokenwall.data.facts import estimate, facts, sources
-from tokenwall.estimate import Estimate, Spread, through
-from tokenwall.kvcache import largest_batch
-from tokenwall.ledger import Ledger, Row
+from tokenwall.estimate import Estimate, Spread
+from tokenwall.ledger import Ledger, Row, Step
 from tokenwall.ledger_rows.energy import (
     accounted_row,
     arithmetic_row,
+    barrier_bound,
     cmos_row,
+    erasure_bound,
     landauer_row,
     rack_power,
     reliable_row,
-    thermodynamic_bound,
 )
 from tokenwall.ledger_rows.light import light_bound, light_row, rack_radius, weights_radius
 from tokenwall.ledger_rows.published import (
     LEDGER,
-    RACK_BITS,
-    experts_row,
-    router_row,
     serving_row,
     speculation_row,
 )
 from tokenwall.ledger_rows.serving import (
-    CONTEXT,
     RECORD,
     RECORD_MACHINE,
     RECORD_MODEL,
-    active_parameters,
     batching_row,
     fewer_bits_row,
     no_time_lost_row,
@@ -47,14 +43,25 @@ from tokenwall.ledger_rows.serving import (
     shards,
     side_by_side_row,
 )
+from tokenwall.ledger_rows.walls import Walls, heat_rows
 from tokenwall.light import (
     best_tensor_devices,
     hop_time_per_token,
     tensor_parallel_step_time,
 )
-from tokenwall.roofline import weight_bytes
+from tokenwall.record import Service, record, stored_bits
 
-__all__ = ["Case", "energy_ledger", "machine_ledger", "user_ledger", "users_of"]
+__all__ = [
+    "Case",
+    "device_power",
+    "energy_ledger",
+    "leading",
+    "machine_ledger",
+    "machine_power",
+    "user_ledger",
+    "users_of",
+    "walls_of",
+]
 
 LIGHT = "book/physics/light.ipynb"
 ENERGY = "book/physics/energy.ipynb"
@@ -65,14 +72,13 @@ SHARED = ("no-time-lost", "fewer-bits")
 
 @dataclass(frozen=True)
 class Case:
-    """A machine and a model, and how they are used.
+    """A machine and a model, and how they are used; conversations are those of the record.
 
     Args:
         machine: name, key or alias of one accelerator.
         model: name, key or alias of a model.
         devices: accelerators in all.
-        weight_bits: mean bits of a stored weight once weights are made smaller.
-        context: tokens in the cache of each sequence.
+        weight_bits: mean bits of a stored weight once weights are made smaller, scales included.
 
     Raises:
         ValueError: a name is unknown, or there are fewer devices than hold the weights.
@@ -81,16 +87,26 @@ class Case:
     machine: str = RECORD_MACHINE
     model: str = RECORD_MODEL
     devices: int = 72
-    weight_bits: float = RACK_BITS
-    context: Estimate = CONTEXT
+    weight_bits: float = field(default_factory=stored_bits)
 
     def __post_init__(self) -> None:
+        """Refuse a machine that holds no copy."""
         needed = shards(self.chip, self.llm, 16)
         if self.devices < needed:
             raise ValueError(
                 f"devices is {self.devices}; the weights of {self.llm['name']} in 16 bits need at "
                 f"least {needed} of {self.chip['name']}"
             )
+
+    @functools.cached_property
+    def service(self) -> Service:
+        """Its users, their conversations, and the bounds of memory and arithmetic."""
+        return Service.fitting(self.machine, self.model, self.devices, weight_bits=self.weight_bits)
+
+    @property
+    def context(self) -> Estimate:
+        """Mean tokens in the cache of a sequence [token]."""
+        return self.service.context
 
     @property
     def chip(self) -> Any:
@@ -110,35 +126,56 @@ class Case:
     @property
     def is_record(self) -> bool:
         """Whether this is the published rack and what ran on it."""
-        return (
-            str(self.chip.name) == RECORD_MACHINE
-            and str(self.llm.name) == RECORD_MODEL
-            and self.devices == facts(RECORD)["accelerators"]
-            and self.weight_bits == RACK_BITS
-        )
+        ran = record().service
+        asked = (str(self.chip.name), str(self.llm.name), self.devices, self.weight_bits)
+        return asked == (ran.machine, ran.model, ran.devices, ran.weight_bits)
 
 
 def machine_ledger(case: Case | None = None) -> Ledger:
-    """Tokens per second of all users of a machine, from one user today to light and heat.
+    """Tokens per second of all users of a machine, from one user today to what heat allows.
 
     For the published rack the row of serving ends on the record itself; elsewhere it takes the
-    share that published racks kept. It ends at the bound of light where no power is published.
+    share that published racks kept. The rows after it are walls, not steps: each says where one
+    law stops the same power and the same model. Light has no row here, since it sets the pace of
+    each user and no limit to how many there are (`user_ledger`, `walls_of`). Where no power is
+    published the ledger ends at what the machine serves.
 
     Args:
         case: the machine and the model; the published rack if not given.
     """
     case = case or Case()
     chip, llm = case.chip, case.llm
-    together = shards(chip, llm, case.weight_bits)
+    together = case.service.together
     ledger = _opening(case).add(
         no_time_lost_row(chip, llm),
         fewer_bits_row(chip, llm, case.weight_bits),
-        batching_row(chip, llm, case.context, weight_bits=case.weight_bits),
+        batching_row(case.service),
         *([] if case.devices < 2 * together else [side_by_side_row(case.devices, together)]),
     )
-    ledger = ledger.add(_served(case, ledger.end), *_mitigations(llm))
-    ledger = ledger.add(_light_for_all(case, ledger.end))
-    return ledger.add(_heat_row(case, ledger.end)) if case.has_power else ledger
+    ledger = ledger.add(_served(case, ledger.end))
+    if not case.has_power:
+        return ledger
+    return ledger.add(
+        *heat_rows(ledger.end, machine_power(case), llm, power_source=_power_source(case))
+    )
+
+
+def walls_of(case: Case | None = None) -> Walls:
+    """What light allows one user of a rack, and heat all users of a machine.
+
+    Args:
+        case: the machine and the model; the published rack if not given.
+
+    Raises:
+        ValueError: the table has no power for this machine, or no layers for the model.
+    """
+    case = case or Case()
+    power = machine_power(case)
+    return Walls(
+        light_bound(case.llm, rack_radius()),
+        barrier_bound(power, case.llm),
+        erasure_bound(power, case.llm),
+    )
 
 
 def user_ledger(case: Case | None = None) -> Ledger:
@@ -172,14 +209,14 @@ def energy_ledger(case: Case | None = None) -> Ledger:
         "energy_per_token",
         _power_of_group(case, shards(case.chip, case.llm, 16)) * rates.start.inverse(),
         f"{rates.start_label}, at full power",
-        f"{rates.start_source}; {POWER_SOURCE}",
+        f"{rates.start_source}; {_power_source(case)}",
     )
+    alone = _power_of_group(case, shards(case.chip, case.llm, 16))
     for step in rates.steps:
         if step.row.key in SHARED:
-            ledger = ledger.add(_inverse(step.row))
+            ledger = ledger.add(_inverse(step, alone))
     served = next(step.after for step in rates.steps if step.row.key == "serving")
-    together = shards(case.chip, case.llm, case.weight_bits)
-    used = together * (case.devices // together)
+    used = case.service.together * case.service.groups
     ledger = ledger.add(
         leading(
             "serving",
@@ -188,7 +225,7 @@ def energy_ledger(case: Case | None = None) -> Ledger:
             _power_of_group(case, used) * served.inverse(),
             equations=("throughput_at_capacity", "energy_per_token"),
             inputs={"devices": float(used), "served": served.value},
-            source=f"azure2025; {POWER_SOURCE}",
+            source=f"azure2025; {_power_source(case)}",
             chapter="book/memory/batching.ipynb",
             note="Batching and the losses of serving in one row, at the power of all devices.",
         )
@@ -220,13 +257,31 @@ def device_power(case: Case) -> Estimate:
     return Estimate.exact(rated)
 
 
+def machine_power(case: Case) -> Estimate:
+    """Power of all devices of a machine [W].
+
+    Args:
+        case: the machine and the model.
+
+    Raises:
+        ValueError: the table has no power for this machine.
+    """
+    return device_power(case) * Estimate.exact(case.devices)
+
+
+def _power_source(case: Case) -> str:
+    name = str(case.chip.name)
+    return POWER_SOURCE if name == RECORD_MACHINE else sources("machines", name, "tdp")
+
+
 def _power_of_group(case: Case, devices: int) -> Estimate:
     return device_power(case) * Estimate.exact(devices)
 
 
-def _inverse(row: Row) -> Row:
-    """The row for joules: what multiplies tokens divides their energy."""
-    return replace(row, factor=row.factor.inverse(), lands_on=None)
+def _inverse(step: Step, power: Estimate) -> Row:
+    """The row for joules at a constant power: what multiplies tokens divides their energy."""
+    landed = power * step.after.inverse() if step.row.lands_on else None
+    return replace(step.row, factor=step.row.factor.inverse(), lands_on=landed)
 
 
 def leading(key: str, label: str, before: Estimate, after: Estimate, **fields: Any) -> Row:
@@ -240,12 +295,6 @@ def leading(key: str, label: str, before: Estimate, after: Estimate, **fields: A
         fields: the other fields of a `Row`.
     """
     return Row(key, label, after * before.inverse(), lands_on=after, **fields)
-
-
-def _mitigations(model: Any) -> tuple[Row, ...]:
-    """Published gains of later chapters; a model with experts does not gain them twice."""
-    dense = active_parameters(model) == float(model["parameters"])
-    return (*([experts_row()] if dense else []), router_row())
 
 
 def _opening(case: Case) -> Ledger:
@@ -263,14 +312,14 @@ def _served(case: Case, before: Estimate) -> Row:
     row = serving_row(before)
     if not case.is_record:
         return row
-    record = Estimate.exact(facts(RECORD)["token_rate"])
+    reached = Estimate.exact(record().rate)
     return leading(
         row.key,
         row.label,
         before,
-        record,
+        reached,
         equations=(),
-        inputs={"record": record.value, "before": before.value},
+        inputs={"record": reached.value, "before": before.value},
         source=row.source,
         chapter=LEDGER,
         kind="published",
@@ -279,24 +328,12 @@ def _served(case: Case, before: Estimate) -> Row:
 
 
 def users_of(case: Case) -> Estimate:
-    """Users whose caches fill the machine [1].
+    """Users in flight: as many conversations as fit on the machine [1].
 
     Args:
         case: the machine and the model.
     """
-    together = shards(case.chip, case.llm, case.weight_bits)
-    weights = float(weight_bytes(case.llm["parameters"], case.weight_bits / 8))
-
-    def count(tokens: float) -> float:
-        batch = largest_batch(
-            together * case.chip["memory_capacity"],
-            weights,
-            context=tokens,
-            cache_bytes_per_token=scenario.cache_bytes_per_token_of(case.llm),
-        )
-        return float(batch) * (case.devices // together)
-
-    return through(count, case.context)
+    return case.service.users
 
 
 def _sources(case: Case) -> str:
@@ -354,28 +391,3 @@ def _light_for_one(case: Case, before: Estimate) -> tuple[Row, Row]:
         f"{wide.note} With the same guesses: times {guesses.value:.3g}, the gain of the row above."
     )
     return replace(wide, kind="bound", note=note), replace(packed, kind="bound", note=note)
-
-
-def _light_for_all(case: Case, before: Estimate) -> Row:
-    """As many users as the caches hold, each at the light bound of a rack."""
-    bound = users_of(case) * light_bound(case.llm, rack_radius())
-    row = light_row(before, bound, label="Each of the users at the bound of light")
-    return replace(row, kind="bound")
-
-
-def _heat_row(case: Case, before: Estimate) -> Row:
-    """As many users as heat allows at the machine's power."""
-    bound = thermodynamic_bound(device_power(case) * Estimate.exact(case.devices), case.llm)
-    return leading(
-        "heat",
-        "As many users as heat allows",
-        before,
-        bound,
-        equations=("thermodynamic_rate",),
-        inputs={"bound": bound.value, "before": before.value},
-        source=POWER_SOURCE,
-        chapter=ENERGY,
-        kind="bound",
-        note="All of the power erases bits and does nothing else; reversible logic knows no such "
-        "bound.",
-    )

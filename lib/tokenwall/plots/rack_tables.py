@@ -14,8 +14,17 @@ import numpy.typing as npt
 
 from tokenwall import data
 from tokenwall.data.facts import facts, interval
-from tokenwall.ledger_rows.published import RACKS
-from tokenwall.ledger_rows.serving import RECORD, RECORD_MODEL
+from tokenwall.estimate import Estimate
+from tokenwall.record import (
+    MODEL,
+    RACKS,
+    RECORD,
+    SERVER,
+    WORKLOAD,
+    inputs,
+    record,
+    stored_bits,
+)
 from tokenwall.roofline import compute_bound_rate
 from tokenwall.serving import Engine, Prediction, device_of, engine, predict, shape_of
 
@@ -25,40 +34,21 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MILLION = 1e6
-WORKLOAD = "mlperf-llama2-70b"
 # The same company's own entry of the same benchmark says how it lays out one server.
 TEMPLATE, INTERACTIVE = "mlp51-063", "mlp51-029"
-SERVER = "TensorRT-LLM"
 LABELS = {"": "every row", "MLPerf": "no MLPerf", "Blackwell": "no Blackwell", "both": "neither"}
 
 
-def stored_bits() -> float:
-    """Mean bits of a weight in four bits with a shared scale for each block [bit]."""
-    form = facts("nvfp4")
-    return 8 * (form["element_bits"] + form["scale_bits"] / form["block"])
-
-
-def rack(record: str = RECORD, **changes: Any) -> Prediction:
-    """A published rack, predicted from the specification of its devices.
+def rack(key: str = RECORD, **changes: Any) -> Prediction:
+    """A published rack, predicted from the specification of its devices and the record's inputs.
 
     Every device holds the whole model, as in the vendor's own entry; as many sequences as fit.
 
     Args:
-        record: key of the record in facts.csv, one of `RACKS`.
+        key: of the record in facts.csv, one of `RACKS`.
         changes: arguments of `tokenwall.predict` that differ.
     """
-    asked: dict[str, Any] = {
-        "devices": int(facts(record)["accelerators"]),
-        "tensor_parallel": 1,
-        "batch": None,
-        "input_len": facts(WORKLOAD)["prompt_length"],
-        "output_len": facts(WORKLOAD)["answer_length"],
-        "weight_bits": stored_bits(),
-        "activation_bits": 4,
-        "kv_bits": 8,
-        "engine": SERVER,
-    }
-    return predict(RECORD_MODEL, RACKS[record], **{**asked, **changes})
+    return record(key).service.predict(**changes)
 
 
 def constants(left_out: str = "") -> Engine:
@@ -112,15 +102,15 @@ def against_record() -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for record in RACKS:
-        published = facts(record)["token_rate"]
+    for key in RACKS:
+        published = facts(key)["token_rate"]
         for left_out, label in LABELS.items():
-            made = rack(record, engine=constants(left_out))
+            made = rack(key, engine=constants(left_out))
             rate = float(made.tokens_per_second)
             rows.append(
                 {
-                    "record": record,
-                    "machine": "GB300" if record == RECORD else "GB200",
+                    "record": key,
+                    "machine": "GB300" if key == RECORD else "GB200",
                     "left_out": left_out,
                     "label": label,
                     "predicted": rate,
@@ -132,11 +122,11 @@ def against_record() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def token_budget(record: str = RECORD, left_out: str = "") -> pd.DataFrame:
+def token_budget(key: str = RECORD, left_out: str = "") -> pd.DataFrame:
     """What one output token costs one device, piece by piece, prompts included.
 
     Args:
-        record: key of the record.
+        key: of the record.
         left_out: rows that the constants never saw, as in `constants`.
 
     Returns:
@@ -146,12 +136,12 @@ def token_budget(record: str = RECORD, left_out: str = "") -> pd.DataFrame:
     """
     import pandas as pd
 
-    made = rack(record, engine=constants(left_out))
+    made = rack(key, engine=constants(left_out))
     answer, prompt = facts(WORKLOAD)["answer_length"], facts(WORKLOAD)["prompt_length"]
-    each = float(made.batch) / facts(record)["accelerators"]
+    each = float(made.batch) / facts(key)["accelerators"]
     parts = made.explain().query("phase == 'decoding step'").set_index("part")
     reading = float(made.batch_time) - answer * float(made.time_per_output_token)
-    shape, device = shape_of(RECORD_MODEL), device_of(RACKS[record])
+    shape, device = shape_of(MODEL), device_of(RACKS[key])
     peak = float(device.rate(4)[0])
     ideal = 1 / float(compute_bound_rate(shape.dense, peak))
     ideal_prompt = prompt / answer / float(compute_bound_rate(shape.dense - shape.head, peak))
@@ -168,11 +158,63 @@ def token_budget(record: str = RECORD, left_out: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["part", "seconds", "limit"])
 
 
-def what_if(record: str = RECORD) -> pd.DataFrame:
+def input_table() -> pd.DataFrame:
+    """The record's inputs for the reader: value, interval and what it is, kind, source."""
+    import pandas as pd
+
+    rows = inputs()
+    ends = [
+        f"{low} to {high}, {spread}" if low else ""
+        for low, high, spread in zip(rows["low"], rows["high"], rows["spread"], strict=True)
+    ]
+    units = rows["unit"].replace("1", "")
+    return pd.DataFrame(
+        {
+            "value": (rows["value"] + " " + units).str.strip().to_list(),
+            "interval": ends,
+            "kind": rows["kind"].to_list(),
+            "source": rows["source"].to_list(),
+        },
+        index=rows["label"].rename("input"),
+    )
+
+
+def share_table(key: str = RECORD) -> pd.DataFrame:
+    """Both bounds and what the record kept of the smaller, by what nobody published.
+
+    Args:
+        key: of the record in facts.csv, one of `RACKS`.
+
+    Returns:
+        Columns prompt [token], cache_bits, memory and arithmetic (bounds [token/s]), binding and
+        share, one row for each end of the prompt and of the cache's bits and their values.
+    """
+    import pandas as pd
+
+    found = record(key)
+    usual = found.service
+    rows = []
+    for bits in sorted({usual.cache_bits.low, usual.cache_bits.high}):
+        for prompt in (usual.prompt.low, usual.prompt.value, usual.prompt.high):
+            at = replace(usual, prompt=Estimate.exact(prompt), cache_bits=Estimate.exact(bits))
+            rows.append(
+                {
+                    "prompt": prompt,
+                    "cache_bits": bits,
+                    "memory": at.memory_bound.value,
+                    "arithmetic": at.arithmetic_bound.value,
+                    "binding": at.binding,
+                    "share": found.rate / at.bound.value,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def what_if(key: str = RECORD) -> pd.DataFrame:
     """The prediction with one assumption changed at a time.
 
     Args:
-        record: key of the record.
+        key: of the record.
 
     Returns:
         Columns label, low and high (rate over the middle), and their settings in words.
@@ -182,8 +224,8 @@ def what_if(record: str = RECORD) -> pd.DataFrame:
     _, short, long = interval(WORKLOAD, "prompt_length")
     table = data.measurements().set_index("id")
     seen, answer = float(table.loc[TEMPLATE, "output_tokens"]), facts(WORKLOAD)["answer_length"]
-    devices = facts(record)["accelerators"]
-    full = float(rack(record).batch)
+    devices = facts(key)["accelerators"]
+    full = float(rack(key).batch)
     cases = [
         ("mean prompt", "input_len", (long, short), "{:.0f} tokens"),
         ("bits of the cache", "kv_bits", (16, 8), "{:.0f}"),
@@ -192,10 +234,10 @@ def what_if(record: str = RECORD) -> pd.DataFrame:
         ("mean answer", "output_len", (seen, answer), "{:.0f} tokens"),
         ("bits of a weight", "weight_bits", (5, 4), "{:g}"),
     ]
-    base = float(rack(record).tokens_per_second)
+    base = float(rack(key).tokens_per_second)
     rows = []
     for label, name, ends, words in cases:
-        rates = [float(rack(record, **{name: end}).tokens_per_second) / base for end in ends]
+        rates = [float(rack(key, **{name: end}).tokens_per_second) / base for end in ends]
         shown = [end / devices if name == "batch" else end for end in ends]
         order = np.argsort(rates)
         rows.append(
@@ -294,7 +336,7 @@ def one_user(machine: str, devices: Sequence[int], bits: float) -> Array:
         bits: mean bits of a weight.
     """
     made = predict(
-        RECORD_MODEL,
+        MODEL,
         machine,
         devices=np.array(devices),
         tensor_parallel=np.array(devices),
@@ -396,9 +438,9 @@ def rate_map() -> pd.DataFrame:
             "input_len": facts(WORKLOAD)["prompt_length"],
             "output_len": facts(WORKLOAD)["answer_length"],
         }
-        full = float(predict(RECORD_MODEL, name, batch=None, **asked).batch)
+        full = float(predict(MODEL, name, batch=None, **asked).batch)
         batch = np.geomspace(copies, full, 60)
-        made = predict(RECORD_MODEL, name, batch=batch, **asked)
+        made = predict(MODEL, name, batch=batch, **asked)
         frame = pd.DataFrame(
             {
                 "machine": label,
@@ -431,7 +473,7 @@ def microsecond() -> pd.DataFrame:
     counts = np.arange(1, facts(RECORD)["accelerators"] + 1)
     best = int(counts[np.argmax(one_user(RACKS[RECORD], counts.tolist(), stored_bits()))])
     made = predict(
-        RECORD_MODEL,
+        MODEL,
         RACKS[RECORD],
         devices=best,
         tensor_parallel=best,

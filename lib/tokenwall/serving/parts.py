@@ -316,13 +316,13 @@ def device_of(machine: Any) -> Device:
     if isinstance(machine, Device):
         return machine
     if isinstance(machine, str):
-        return _named_device(data.resolve("machines", machine))
+        return _named_device(machine)
     return _device(_row("machines", machine))
 
 
 @functools.cache
-def _named_device(key: str) -> Device:
-    return _device(data.machine(key))
+def _named_device(name: str) -> Device:
+    return _device(data.machine(name))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from tokenwall.serving import workload as load
 from tokenwall.serving.engines import NINE_IN_TEN, Engine, default_engine, engine
 from tokenwall.serving.parts import Array, Device, Number, Shape, device_of, shape_of
 from tokenwall.serving.result import Interval, Memory, Prediction
+from tokenwall.serving.stored import stored_bits
 
 __all__ = ["decode_step_times", "predict"]
 
@@ -39,7 +40,7 @@ def predict(
     batch: Any = 1,
     input_len: Any = 512,
     output_len: Any = 512,
-    weight_bits: Any = 16,
+    weight_bits: Any = None,
     kv_bits: Any = 16,
     activation_bits: Any = None,
     expert_bits: Any = None,
@@ -65,7 +66,9 @@ def predict(
         batch: sequences in flight on all devices together, or None for as many as fit.
         input_len: tokens of each prompt; while decoding they are in the cache.
         output_len: tokens generated for each request; the step is that of their middle.
-        weight_bits: mean bits of a stored weight, scales included.
+        weight_bits: mean bits of a stored weight, scales included, or the name of a format such as
+            "q4_k_m" or "nvfp4". By default what the model's name says ("Llama-3-8B Q4_K_M"), else
+            the format that the model was published in, else 16.
         kv_bits: bits of a cached number.
         activation_bits: width of the arithmetic, 4, 8, 16 or 32. By default that of the weights
             where the engine computes in it and the machine can, else 16.
@@ -100,6 +103,7 @@ def predict(
     """
     shape, device = shape_of(model), device_of(machine)
     constants = _engine(engine, device, saturated=batch is None)
+    stored = stored_bits(model, shape, weight_bits, expert_bits)
     asked = load.workload(
         shape,
         device,
@@ -108,8 +112,8 @@ def predict(
         batch=batch,
         input_len=input_len,
         output_len=output_len,
-        weight_bits=weight_bits,
-        expert_bits=expert_bits,
+        weight_bits=stored.weight_bits,
+        expert_bits=stored.expert_bits,
         kv_bits=kv_bits,
         activation_bits=activation_bits,
         tensor_parallel=tensor_parallel,
@@ -148,6 +152,7 @@ def predict(
         model=shape.name,
         machine=device.name,
         engine=constants.name,
+        weights=stored.words,
         intervals=_intervals(constants, spread, rate, step, first, asked, watts, rent),
         shortfall_bytes=shortfall,
         advice=_advice(shape, device, asked, memory, shortfall),

@@ -76,6 +76,7 @@ class Prediction:
         model: printed name of the model.
         machine: printed name of the machine.
         engine: key of the engine whose constants were used.
+        weights: format of the weights and what made it be chosen, empty where bits were given.
         intervals: low and high by quantity.
         shortfall_bytes: bytes by which it does not fit, 0 where it does [B].
         advice: what would make it fit, empty where it does.
@@ -96,6 +97,7 @@ class Prediction:
     model: str
     machine: str
     engine: str
+    weights: str
     intervals: dict[str, Interval]
     shortfall_bytes: Number
     advice: str

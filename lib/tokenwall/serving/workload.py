@@ -17,6 +17,7 @@ __all__ = [
     "arithmetic_bits",
     "exchanges_per_layer",
     "fewest_devices",
+    "format_bits",
     "largest_batch",
     "needed_devices",
     "prompt_arguments",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 _WIDTHS = (4.0, 8.0, 16.0, 32.0)
+# Mean bits, scales included, up to which a weight has a format of four, and from which one of 16.
+_FOUR, _SIXTEEN = 5.0, 12.0
 # Numbers that cross a link and lie in buffers have 16 bits.
 _BYTES = 2.0
 # Engines cut long prompts into blocks; the activations of one block are alive at a time.
@@ -210,6 +213,22 @@ def workload(
     return Workload(**{**asked.__dict__, "batch": number})
 
 
+def format_bits(bits: float) -> float:
+    """Width of the format of weights whose mean bits count their scales: 4, 8 or 16 [bit].
+
+    Scales and the few layers left in more bits lift the mean above the format, to 4.25 or 4.8 for
+    formats of four bits; they do not make it a format of eight.
+
+    Args:
+        bits: mean bits of a stored weight, scales included.
+
+    Example:
+        >>> [format_bits(bits) for bits in (4, 4.5, 6.6, 8.5, 16)]
+        [4.0, 4.0, 8.0, 8.0, 16.0]
+    """
+    return 4.0 if bits <= _FOUR else 8.0 if bits < _SIXTEEN else 16.0
+
+
 def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
     """Width in which an engine multiplies weights of some bits on a device [bit].
 
@@ -222,11 +241,11 @@ def arithmetic_bits(device: Device, engine: str, bits: Number) -> Number:
     if kind == "as weights":
         # Weights narrower than any unit for floating-point numbers are unpacked to 16 bits.
         eight = np.where(
-            (np.asarray(bits) > 5) & (np.asarray(bits) < 12) & device.float8, 8.0, 16.0
+            (np.asarray(bits) > _FOUR) & (np.asarray(bits) < _SIXTEEN) & device.float8, 8.0, 16.0
         )
-        return np.where((np.asarray(bits) <= 5) & (4 in device.rates), 4.0, eight)[()]
+        return np.where((np.asarray(bits) <= _FOUR) & (4 in device.rates), 4.0, eight)[()]
     if kind == "integers":
-        return np.where(np.asarray(bits) < 12, 8.0, 16.0)[()]
+        return np.where(np.asarray(bits) < _SIXTEEN, 8.0, 16.0)[()]
     return np.full(np.shape(bits), 16.0)[()]
 
 

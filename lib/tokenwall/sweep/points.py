@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenwall.serving import Device, Engine, Shape, decode_step_times, device_of, predict, shape_of
+from tokenwall.serving.stored import stored_bits
 from tokenwall.serving.workload import fewest_devices, workload
 from tokenwall.sweep.request import NAMES, QUANTITIES, Request, defaults, engine_of
 
@@ -73,6 +74,7 @@ def fill(
         saturated = request.fixed.get("batch", 1) is None
         cell = _cell({**request.fixed, **chosen}, saturated=saturated)
         numbers = {k: v for k, v in {**request.fixed, **chosen}.items() if k not in NAMES}
+        numbers = _with_bits(numbers, cell, chosen.get("model", request.fixed.get("model")))
         target = {key: view[(*spot, ...)] for key, view in views.items()}
         layout = _layout(cell, numbers, values)
         shape = tuple(len(values[name]) for name in inner)
@@ -96,7 +98,29 @@ def _is_fast(request: Request) -> bool:
     )
     one = request.fixed.get("pipeline_parallel") == 1
     largest = request.fixed.get("batch", 1) is None
-    return plain and one and not largest and set(request.quantities) <= set(_FAST)
+    same = _one_width(request)
+    return plain and one and same and not largest and set(request.quantities) <= set(_FAST)
+
+
+def _with_bits(numbers: dict[str, Any], cell: _Cell, model: Any) -> dict[str, Any]:
+    """The numbers with the stored bits of this model; bits that are an axis stay as they are."""
+    if cell.shape is None or "weight_bits" not in numbers:
+        return numbers
+    stored = stored_bits(model, cell.shape, numbers["weight_bits"], numbers.get("expert_bits"))
+    both = {"weight_bits": stored.weight_bits, "expert_bits": stored.expert_bits}
+    return {**numbers, **{name: bits for name, bits in both.items() if name in numbers}}
+
+
+def _one_width(request: Request) -> bool:
+    """Whether all weights of each model have the same bits."""
+    bits = request.fixed.get("weight_bits", 16)
+    if bits is not None and not isinstance(bits, str):
+        return True
+    models = request.axes.get("model", (request.fixed.get("model"),))
+    try:
+        return all(stored_bits(each, shape_of(each), bits).expert_bits is None for each in models)
+    except ValueError:
+        return False
 
 
 def _cell(chosen: Mapping[str, Any], *, saturated: bool) -> _Cell:
@@ -159,6 +183,7 @@ def _trial(numbers: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
         if key not in ("price_per_device_hour", "context_limit")
     }
     plain = {key: value for key, value in defaults().items() if key in _REST}
+    plain["weight_bits"] = 16  # stands in where the bits are an axis
     return {**plain, **given, **columns, "batch": 1, "input_len": 0, "output_len": 1}
 
 

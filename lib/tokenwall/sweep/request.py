@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tokenwall import data
+from tokenwall.data.names import format_of
 from tokenwall.serving import Device, Engine, Prediction, Shape, engine, predict
 from tokenwall.units import Domain
 
@@ -271,6 +272,12 @@ def _known(name: str, value: Any) -> None:
 def _numeric(name: str, value: Any) -> Any:
     if value is None:
         return None
+    if isinstance(value, str) and name == "weight_bits":
+        try:
+            format_of(value)
+        except ValueError as error:
+            raise ValueError(f"weight_bits is {value!r}; it must be a number: {error}") from None
+        return value
     argument = ARGUMENTS[name]
     try:
         numbers = np.asarray(value)
