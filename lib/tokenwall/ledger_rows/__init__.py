@@ -3,6 +3,7 @@
 from tokenwall.ledger_rows.attention import (
     PROMPT,
     decode_attention_row,
+    expanded_decode_factor,
     prefill_attention_row,
     prefill_times,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "energy_ledger",
     "energy_rows",
     "erasure_bound",
+    "expanded_decode_factor",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
