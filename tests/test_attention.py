@@ -383,7 +383,8 @@ def test_a_memory_too_small_for_one_row_is_refused(name):
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((2, 5, 4), (2, 5, 4), (2, 6, 4)), r"k has shape .* and v"),
+        (((2, 5, 4), (2, 5, 4), (2, 6, 4)), r"k has shape .* and v .* widths may differ"),
+        (((2, 5, 4), (2, 5, 4), (1, 5, 4)), r"k has shape .* heads and keys must be equal"),
         (((2, 5, 4), (2, 5, 8), (2, 5, 8)), "head_size of q is 4; it must be that of k, 8"),
         (((3, 5, 4), (2, 5, 4), (2, 5, 4)), "heads are 3; they must be a multiple of kv_heads, 2"),
         (((2, 9, 4), (2, 5, 4), (2, 5, 4)), "queries are 9; with a causal mask at most .* 5"),

@@ -246,6 +246,19 @@ def test_the_record_costs_what_its_rating_says():
     assert record_energy().value == pytest.approx(0.129, abs=0.0005)
 
 
+@pytest.mark.parametrize(("error", "in_kt"), [(1e-10, 162), (1e-25, 434), (1e-30, 526)])
+def test_a_capacitive_node_needs_more_than_its_barrier(error, in_kt):
+    node = energy.node_energy(300, energy.noise_margin(error))
+    assert node / (k * 300) == pytest.approx(in_kt, abs=0.5)
+    assert node / 2 > energy.reliable_bit_energy(300, error)
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.1, 0.3])
+def test_noise_crosses_the_margin_as_often_as_it_says(chance):
+    noise = np.random.default_rng(0).normal(size=400_000)
+    assert np.mean(noise > energy.noise_margin(chance)) == pytest.approx(chance, rel=0.03)
+
+
 def test_a_switch_that_errs_half_of_the_time_erases_nothing_though_its_barrier_costs_k_t_ln_2():
     assert float(energy.erasure_energy(300, 0.5)) == pytest.approx(0, abs=1e-40)
     assert energy.reliable_bit_energy(300, 0.5) == pytest.approx(energy.landauer_energy(300))
@@ -290,6 +303,7 @@ def test_a_mixture_counts_the_experts_that_it_wakes():
         (lambda: energy.simulate_erasure(0), "duration is 0"),
         (lambda: energy.simulate_erasure(1, error_probability=0.7), "error_probability is 0.7"),
         (lambda: energy.simulate_erasure(1, steps=0), "steps is 0"),
+        (lambda: energy.noise_margin(0.5), "error_probability is 0.5"),
         (lambda: flop_energy(32), "bits is 32"),
         (lambda: energy.reliable_bit_energy(300, 0.6), "error_probability is 0.6"),
         (lambda: energies("silicon-3nm"), "silicon-3nm' is unknown; nearest: silicon-"),

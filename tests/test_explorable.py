@@ -5,7 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from sympy import Symbol, oo
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sympy import I, Symbol, gamma, oo
 
 from explorable_samples import RATE, bars, prediction, roofline, stepper
 from tokenwall import style
@@ -173,6 +175,33 @@ BAD = {
     ),
     "empty preset": (lambda: Preset("machine", "None", {}), "sets nothing"),
     "infinite": (lambda: roofline(readouts=[Readout("All", oo)]), "no finite value"),
+    "complex": (lambda: roofline(readouts=[Readout("All", I * RATE)]), "readout 'All': I in"),
+    "huge": (lambda: roofline(readouts=[Readout("All", 10**400)]), "readout 'All': 1"),
+    "function": (lambda: roofline(readouts=[Readout("All", gamma(RATE))]), "readout 'All': gamma"),
+    "text": (lambda: roofline(readouts=[Readout("All", "RATE")]), "no expression or number"),
+    "no values": (lambda: Slider("a", "A", default=1, values=[]), "values is empty"),
+    "off values": (
+        lambda: Slider("a", "A", default=3, values=[1, 2, 4]),
+        "default is 3; it must be one of 1, 2, 4",
+    ),
+    "off values later": (lambda: bars().results(q=2), "value is 2; it must be one of 0, 1, 3"),
+    "unit": (lambda: Slider("a", "A", low=1, high=10, default=11), "lie from 1 to 10$"),
+    "whole ends": (
+        lambda: Slider("a", "A", low=1.5, high=9, default=2, whole=True),
+        "an end of its range is 1.5, not a whole number",
+    ),
+    "step on log": (
+        lambda: Slider("a", "A", low=1, high=9, default=2, step=1),
+        "step is 1; only a linear scale",
+    ),
+    "step below": (
+        lambda: Slider("a", "A", low=1, high=9, default=2, scale="linear", step=-1),
+        "step is -1; it must divide 1 to 9",
+    ),
+    "step uneven": (
+        lambda: Slider("a", "A", low=1, high=9, default=2, scale="linear", step=3),
+        "step is 3; it must divide 1 to 9",
+    ),
     "id": (lambda: roofline("Not An Id"), "'Not An Id' must be lower-case"),
     "bar": (lambda: Bar("b"), "either its height or its width"),
     "table": (lambda: Table("t", {"n": [1, 2]}, np.ones(3)), r"shape \(3,\), its axes \(2,\)"),
@@ -229,6 +258,38 @@ def test_whole_sliders_have_few_settings():
     assert settings[:20] == list(range(1, 21))
     assert settings[-1] == 4096
     assert len(settings) < 200
+
+
+WHOLE = st.integers(1, 10**6)
+
+
+@given(st.tuples(WHOLE, WHOLE, WHOLE).map(sorted), st.sampled_from(["log", "linear"]))
+def test_ends_and_default_of_a_whole_slider_can_be_reached(numbers, scale):
+    low, default, high = numbers
+    assume(low < high)
+    slider = Slider("n", "N", low=low, high=high, default=default, whole=True, scale=scale)
+    settings = slider.settings()
+    assert {low, default, high} <= set(settings)
+    assert settings[0] == low
+    assert settings[-1] == high
+    assert settings == sorted({slider.check(value, "setting") for value in settings})
+
+
+def test_whole_sliders_stop_at_powers_of_two():
+    settings = Slider("n", "N", low=1, high=2**17, default=1, whole=True).settings()
+    assert {2**k for k in range(18)} <= set(settings)
+
+
+def test_the_answer_of_a_prediction_may_lie_in_a_narrow_range():
+    made = Prediction("narrow", question="?", answer=142, low=141, high=145)
+    assert made.values == {"guess": 141}
+
+
+def test_an_expression_is_translated_once(monkeypatch):
+    explorable = roofline()
+    before = explorable.results()
+    monkeypatch.setattr("sympy.lambdify", None)
+    assert explorable.results() == before
 
 
 def test_stepper_and_prediction_read_without_a_script():

@@ -3,10 +3,12 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tokenwall import data, energy, style
 from tokenwall.data.energies import energies, token_energies
+from tokenwall.data.selections import selected
 from tokenwall.explorable import Explorable
 from tokenwall.ledger_rows import bit_operations, gate_energy, rack_power, record_energy
 from tokenwall.plots import brain as brain_figures
@@ -17,12 +19,8 @@ from tokenwall.plots import energy_boards, energy_tables
 @pytest.fixture(scope="module")
 def made():
     fits, priced = energy_tables.served_fits(), energy_tables.priced()
-    generator = np.random.default_rng(0)
-    draws = {
-        "all": energy_tables.brain_operations(generator, energy_tables.METHODS) / 20,
-        "spikes": energy_tables.brain_operations(generator, energy_tables.METHODS[:1]) / 20,
-    }
-    lines = {"the rack": 7.6e12, "the limit": 4.7e15, "k T ln 2": 1e19}
+    methods, odds = energy_tables.operation_estimates(), (5e13, 5e19)
+    lines = {"accelerators": 1.5e12, "CMOS limit": 4.7e15, "k T ln 2": 1e19}
     return {
         "ladder": (figures.ladder_figure, figures.ladder_alt, (energy_tables.ladder(),)),
         "erasure": (figures.erasure_figure, figures.erasure_alt, ()),
@@ -33,9 +31,9 @@ def made():
             (energy_tables.comparison(),),
         ),
         "operations": (
-            brain_figures.operations_figure,
-            brain_figures.operations_alt,
-            (draws, lines),
+            brain_figures.methods_figure,
+            brain_figures.methods_alt,
+            (methods, odds, lines),
         ),
     }
 
@@ -61,10 +59,23 @@ def test_words_name_what_the_figures_show(made):
     assert "0.72 k T in 100" in said["erasure"]
     assert "3.76 J at a batch of 8" in said["served"]
     table = made["comparison"][2][0]
-    found = brain_figures.verdicts(table)
-    assert sum(found.values()) == len(table)
-    assert found["rack"] >= 8
-    assert found["brain"] == 0
+    found = brain_figures.standings(table)
+    assert found == {"tokens": "rack", "answers": "rack", "operations": "open"}
+    assert "spikes counted" in said["operations"]
+    assert "a spread of opinions" in said["operations"]
+    assert "nine in ten" not in " ".join(said.values())
+
+
+def test_a_group_with_two_winners_stays_open():
+    frame = pd.DataFrame({"group": ["a", "a", "b"], "ahead": ["rack", "person", "person"]})
+    assert brain_figures.standings(frame) == {"a": "open", "b": "person"}
+
+
+def test_all_metered_dense_runs_are_drawn():
+    series = {name.rsplit("-", 1)[0] for name in selected("energy-dense")["id"]}
+    assert series == set(energy_tables.SERIES)
+    drawn = token_energies()
+    assert len(selected("energy-dense")) == drawn["series"].isin(energy_tables.SERIES).sum()
 
 
 def test_the_ladder_climbs_and_its_floors_lie_lowest(made):
@@ -130,10 +141,12 @@ def test_floors_agree_with_the_ledger_rows():
         temperature=300,
         error_probability=1e-25,
     )
-    assert shown["Tokens of the rack's power, reliable switches alone"] == pytest.approx(rate)
+    assert shown["Tokens of the rack's power, wasted barriers alone"] == pytest.approx(rate)
+    least = shown["Tokens of the rack's power, discarded bits alone"]
+    assert least == pytest.approx(rack_power().value / gates)
     for preset in made.presets:
         at = dial.results(**preset.values)
-        assert at["Measured over reliable switches"] > 1
+        assert at["Measured over wasted barriers"] > 1
         assert at["One switch, in k T ln 2"] >= 1
 
 
@@ -163,9 +176,9 @@ def test_the_writers_change_places_with_the_unit():
     )
     shown = dial.results()
     assert shown["Rack over person, in tokens"] > 10
-    assert shown["Brain over rack, in operations"] > 1
+    assert shown["Brain over accelerators, in operations"] > 1
     low = dial.results(**next(p.values for p in made.presets if "low" in p.label))
-    assert low["Brain over rack, in operations"] < 1
+    assert low["Brain over accelerators, in operations"] < 1
     assert energies("brain-mechanism")["operation_rate"] == 1e15
 
 
@@ -174,3 +187,5 @@ def test_price_list_prints_the_tables_as_they_stand():
     assert table.loc["multiply two 32-bit numbers", "45 nm [pJ]"] == pytest.approx(3.7)
     assert table.loc["multiply two 32-bit numbers", "7 nm [pJ]"] == pytest.approx(1.31)
     assert (table["times cheaper"] > 1).all()
+    both = set(energies("silicon-45nm")) & set(energies("silicon-7nm"))
+    assert len(table) == len(both)

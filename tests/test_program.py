@@ -92,6 +92,26 @@ def test_what_the_page_cannot_compute_is_refused(expr):
         compile_program(expr, ["x", "y"])
 
 
+@pytest.mark.parametrize(
+    "expr", [sympy.oo, sympy.nan, x * sympy.zoo, x + sympy.I, sympy.Integer(10) ** 400 * x]
+)
+def test_numbers_that_the_page_cannot_hold_are_refused_by_name(expr):
+    with pytest.raises(ValueError, match="is no real and finite number"):
+        compile_program(expr, ["x"])
+
+
+def test_symbols_of_one_name_must_be_one():
+    with pytest.raises(ValueError, match="symbols of one name differ"):
+        compile_program(x + sympy.Symbol("x"), ["x"])
+
+
+def test_plain_numbers_are_programs_and_texts_are_not():
+    assert run(compile_program(3, [])) == [3]
+    assert run(compile_program([0.5, x], ["x"]), 2) == [0.5, 2]
+    with pytest.raises(ValueError, match="x"):
+        compile_program("x + 1", ["x"])
+
+
 def test_a_shared_part_hides_no_argument():
     first, second = sympy.symbols("x0 x1", positive=True)
     program = compile_program([sympy.exp(first) + second, sympy.exp(first) * 3], ["x0", "x1"])

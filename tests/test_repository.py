@@ -143,11 +143,29 @@ def test_readme_example_runs() -> None:
     assert float(last) > 1
 
 
-def test_importing_the_package_is_light() -> None:
+def equation_modules() -> list[str]:
+    """The modules that the import rules keep free of tables and plots."""
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    contracts = {c["name"]: c for c in rules["importlinter"]["contracts"]}
+    return contracts["Equations know neither tables nor plots"]["source_modules"]
+
+
+def test_importing_the_package_and_its_equations_is_light() -> None:
     heavy = "matplotlib pandas scipy.stats IPython anywidget ipywidgets xarray dask".split()
-    code = f"import sys, tokenwall; print([m for m in {heavy!r} if m in sys.modules])"
+    names = ", ".join(["sys", "tokenwall", *equation_modules()])
+    code = f"import {names}; print([m for m in {heavy!r} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_every_module_that_holds_an_equation_is_kept_free() -> None:
+    package = ROOT / "lib" / "tokenwall"
+    holding = {
+        f"tokenwall.{path.relative_to(package).parts[0].removesuffix('.py')}"
+        for path in package.rglob("*.py")
+        if re.search("^@equation$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert holding - set(equation_modules()) == set()
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -3,10 +3,12 @@
 import math
 
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwall.data import machine, model
+from tokenwall.equation import REGISTRY, symbol_table
 from tokenwall.kvcache import throughput_at_capacity
 from tokenwall.ledger_rows.changes import (
     CHANGES,
@@ -74,7 +76,7 @@ def test_elasticities_of_scale_free_formulas_sum_to_the_degree():
 
 
 def test_elasticity_names_what_is_missing():
-    with pytest.raises(ValueError, match="needs bytes_per_step too"):
+    with pytest.raises(ValueError, match="missing a required argument: 'bytes_per_step'"):
         elasticity(bandwidth_law, "bandwidth", bandwidth=1e12)
     with pytest.raises(ValueError, match="'colour' is no input of bandwidth_law"):
         elasticity(bandwidth_law, "colour", bandwidth=1e12, bytes_per_step=1e9)
@@ -137,3 +139,40 @@ def test_the_ranking_says_what_it_shows(inputs):
     words = ranking_alt(ranked)
     assert "For all users: twice the bandwidth, times 2" in words
     assert "without effect: " in words
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("bandwidth", {"bandwidth": -1, "bytes_per_step": 1e9}, "bandwidth is -1 B/s; it must be"),
+        ("bandwidth", {"bandwidth": 1e12, "bytes_per_step": 1e9, "colour": 1}, "'colour' is not"),
+        ("speed", {"bandwidth": 1e12, "bytes_per_step": 1e9}, "it has bandwidth, bytes_per_step,"),
+        ("bandwidth", {"bandwidth": [1, 2], "bytes_per_step": 1e9}, "must be single numbers"),
+    ],
+)
+def test_elasticity_checks_what_an_equation_checks(name, values, message):
+    with pytest.raises(ValueError, match=message):
+        elasticity(bandwidth_law, name, **values)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_equation_has_an_elasticity_or_says_why_not(name):
+    """A number for each input, or words: in whole steps there is no slope, of zero no per cent."""
+    equation, rows = REGISTRY[name], symbol_table()
+    low_high = {key: (rows[key].low, rows[key].high) for key in equation.parameters}
+    at = {
+        key: math.sqrt(low * high) if low > 0 else (low + high) / 2
+        for key, (low, high) in low_high.items()
+    }
+    whole = {key for key, quantity in equation.quantities.items() if quantity.domain.whole}
+    at = {key: float(round(value)) if key in whole else value for key, value in at.items()}
+    stepped = equation.expr.atoms(sympy.floor, sympy.ceiling)
+    for key in equation.parameters:
+        if any(step.has(equation.symbols[key]) for step in stepped) and equation(**at) != 0:
+            with pytest.raises(ValueError, match=f"{key} of {name}: the result moves in whole"):
+                elasticity(equation, key, **at)
+        elif equation(**at) == 0:
+            with pytest.raises(ValueError, match="the result is 0 there"):
+                elasticity(equation, key, **at)
+        else:
+            assert math.isfinite(elasticity(equation, key, **at))

@@ -1,6 +1,8 @@
 """Units in, units out."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -29,6 +31,7 @@ from tokenwall.units import Domain, engineering, registry, to_si
         (0, "B", "0 B"),
         (math.nan, "B", "no value"),
         (math.inf, "B", "∞ B"),
+        (-math.inf, "B", "−∞ B"),
         (295.2, "FLOP/B", "295 FLOP/B"),
     ],
 )
@@ -79,7 +82,9 @@ def test_to_si(value, unit, si):
     assert to_si(value, unit) == pytest.approx(si, rel=1e-14)
 
 
-@pytest.mark.parametrize("unit", ["furlong", "Tflops", "GBps", "mph"])
+@pytest.mark.parametrize(
+    "unit", ["furlong", "Tflops", "GBps", "mph", "GB/", "GB)", "GB+s", "3 GB", "**", None, 3]
+)
 def test_unknown_units_are_refused(unit):
     with pytest.raises(ValueError, match="is unknown"):
         to_si(1, unit)
@@ -89,6 +94,23 @@ def test_bytes_tokens_and_flop_do_not_mix():
     unit = registry()
     names = ("B", "FLOP", "token", "USD", "s", "kg")
     assert len({str(unit.get_dimensionality(name)) for name in names}) == len(names)
+
+
+def test_there_is_one_registry_for_all_threads():
+    """Quantities of two registries would not mix."""
+    code = (
+        "import sys, threading, pint, tokenwall.units as units\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "gate, found = threading.Barrier(8), []\n"
+        "def ask():\n"
+        "    gate.wait()\n"
+        "    found.append(units.registry())\n"
+        "threads = [threading.Thread(target=ask) for _ in range(8)]\n"
+        "[t.start() for t in threads], [t.join() for t in threads]\n"
+        "print(len(set(map(id, found))))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "1"
 
 
 def test_domains_say_what_they_allow():

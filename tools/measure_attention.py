@@ -18,8 +18,8 @@ from pathlib import Path
 
 OUT = Path(__file__).resolve().parent.parent / "lib/tokenwall/data/attention_measured.csv"
 COLUMNS = (
-    "id machine kernel phase causal head_size heads batch tokens naive fused unit fused_bytes "
-    "source locator note device date"
+    "id machine kernel phase causal head_size heads batch tokens naive naive_format fused "
+    "fused_format unit fused_bytes source locator note device date"
 ).split()
 MEASURED, NO_TORCH, NO_GPU = 0, 3, 4
 TOKENS_IN_ALL, HIDDEN, REPEATS = 16384, 2048, 30
@@ -72,12 +72,14 @@ def rows(timer: Timer, device: str, date: str) -> list[dict[str, object]]:
                 "batch": case.batch,
                 "tokens": case.tokens,
                 "naive": f"{naive:.4g}",
+                "naive_format": "bf16",
                 "fused": f"{fused:.4g}",
+                "fused_format": "bf16",
                 "unit": "ms",
                 "fused_bytes": 2,
                 "source": "here",
                 "locator": "tools/measure_attention.py",
-                "note": f"bf16, median of {REPEATS} runs",
+                "note": f"median of {REPEATS} runs",
                 "device": device,
                 "date": date,
             }

@@ -1,15 +1,11 @@
-"""The brain: what its power pays for, how fast it speaks, and how unsure we are of its arithmetic.
+"""The brain: what its power pays for, how fast it speaks, and what its arithmetic would be.
 
-The closed forms are budgets: a power shared out over neurons, spikes and events. Published
-estimates that differ by powers of ten are carried as draws from the intervals they print.
+All are budgets: a power shared out over neurons, spikes and events.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tokenwall.equation import equation
 from tokenwall.units import (
@@ -30,22 +26,17 @@ __all__ = [
     "affordable_spike_rate",
     "behaviour_information_rate",
     "energy_per_event",
-    "lognormal_draws",
     "operation_rate",
-    "pooled_draws",
     "power_per_neuron",
     "synaptic_event_rate",
     "tissue_atp_rate",
     "tokens_per_joule",
 ]
 
-Array = npt.NDArray[np.float64]
 PerCubicMetre = Annotated[Any, Quantity("1/m**3", POSITIVE)]
 VolumeRate = Annotated[Any, Quantity("1/m**3/s", POSITIVE)]
 WordPerSecond = Annotated[Any, Quantity("word/s", POSITIVE)]
 PerWord = Annotated[Any, Quantity("1/word", POSITIVE)]
-# Standard normal deviate of the 95th percentile.
-DEVIATE = 1.6448536269514722
 
 
 @equation
@@ -266,58 +257,3 @@ def tokens_per_joule(batch_token_rate: TokenPerSecond, power: Watt) -> TokenPerJ
     Derivation: book/physics/energy.ipynb
     """
     return batch_token_rate / power
-
-
-def lognormal_draws(
-    generator: np.random.Generator, low: float, high: float, *, count: int
-) -> Array:
-    """Draws of a positive number whose published ends are read as its 5th and 95th percentile.
-
-    Args:
-        generator: of random numbers.
-        low: lower end.
-        high: upper end, at least the lower; equal ends give the number itself.
-        count: of draws.
-
-    Raises:
-        ValueError: the ends are not positive and in order, or fewer than one draw is asked for.
-
-    Example:
-        >>> draws = lognormal_draws(np.random.default_rng(0), 1e13, 1e17, count=10_000)
-        >>> f"{np.median(draws):.0e}"
-        '1e+15'
-    """
-    if not 0 < low <= high < np.inf:
-        raise ValueError(f"low and high are {low:g} and {high:g}; they must be positive, in order")
-    if count < 1:
-        raise ValueError(f"count is {count}; it must be at least 1")
-    middle, half = np.log(low * high) / 2, np.log(high / low) / 2
-    draws: Array = np.exp(generator.normal(middle, half / DEVIATE, count))
-    return draws
-
-
-def pooled_draws(
-    generator: np.random.Generator, ends: list[tuple[float, float]], *, count: int
-) -> Array:
-    """Draws from several rival estimates, each as likely as the next.
-
-    Args:
-        generator: of random numbers.
-        ends: low and high end of each estimate.
-        count: of draws in all, shared out evenly; what does not divide goes to the first.
-
-    Raises:
-        ValueError: no estimate is given, or one has wrong ends.
-
-    Example:
-        >>> len(pooled_draws(np.random.default_rng(0), [(1, 2), (3, 4)], count=11))
-        11
-    """
-    if not ends:
-        raise ValueError("ends is empty; at least one estimate must be given")
-    each, over = divmod(count, len(ends))
-    parts = [
-        lognormal_draws(generator, low, high, count=each + (over if place == 0 else 0))
-        for place, (low, high) in enumerate(ends)
-    ]
-    return np.concatenate(parts)

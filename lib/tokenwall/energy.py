@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from scipy.constants import k
+from scipy.special import erfcinv
 from sympy import Min, Rational, log, pi
 
 from tokenwall.equation import equation
@@ -54,6 +55,8 @@ __all__ = [
     "landauer_energy",
     "moving_energy_per_token",
     "moving_share",
+    "node_energy",
+    "noise_margin",
     "overwritten_bits",
     "parity_batch",
     "ramp_energy",
@@ -172,6 +175,59 @@ def reliable_bit_energy(
     Derivation: book/physics/energy.ipynb
     """
     return boltzmann_constant * temperature * log(1 / error_probability)
+
+
+def noise_margin(error_probability: float) -> float:
+    """Standard deviations between a level and its threshold, for a chance to cross it [1].
+
+    The noise is normal, as on a capacitor that heat charges.
+
+    Args:
+        error_probability: chance that the noise crosses the threshold, above 0, below 0.5.
+
+    Raises:
+        ValueError: the chance is out of range.
+
+    Example:
+        >>> round(noise_margin(1e-25), 2)
+        10.42
+    """
+    if not 0 < error_probability < 0.5:
+        raise ValueError(f"error_probability is {error_probability:g}; it must be in (0, 0.5)")
+    return float(np.sqrt(2) * erfcinv(2 * error_probability))
+
+
+@equation
+def node_energy(
+    temperature: Kelvin, noise_margin: Positive, *, boltzmann_constant: EntropyUnit = k
+) -> Joule:
+    """Energy C V² of a capacitive node that heat seldom misreads [J].
+
+    Heat leaves a voltage of variance k T / C on a capacitor. With the threshold at half of the
+    swing the margin is V / 2, so the capacitance cancels. A charge and a discharge turn all of it
+    into heat, unless the supply takes it back.
+
+    Args:
+        temperature (K): of the node.
+        noise_margin (1): half of the swing over the standard deviation of the noise.
+        boltzmann_constant (J/K): Boltzmann's constant.
+
+    Returns:
+        (J), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: proportional to temperature; twice the margin, four times the energy.
+
+    Example:
+        >>> float(node_energy(300, 10.42) / (1.380649e-23 * 300))
+        434.3
+
+    Source: own derivation
+    Derivation: book/physics/energy.ipynb
+    """
+    return 4 * noise_margin**2 * boltzmann_constant * temperature
 
 
 @equation

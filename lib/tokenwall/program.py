@@ -7,6 +7,7 @@ script, so a page needs neither ``eval`` nor a relaxed content security policy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -46,20 +47,25 @@ def compile_program(exprs: sympy.Expr | Sequence[sympy.Expr], args: Sequence[str
         ``{"args": [...], "code": [[op, ...], ...], "out": [...]}``, ready for JSON.
 
     Raises:
-        ValueError: a symbol is not among the arguments, or a function is not one that both NumPy
-            and the page compute.
+        ValueError: a symbol is not among the arguments, two symbols share a name, a number is not
+            real and finite, or a function is not one that both NumPy and the page compute.
 
     Example:
         >>> rate, size = sympy.symbols("rate size")
         >>> compile_program(size / rate, ["size", "rate"])["code"]
         [['recip', 1], ['mul', 2, 0]]
     """
-    several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
+    given = exprs if isinstance(exprs, Sequence) else [exprs]
+    several = [sympy.sympify(expr, strict=True) for expr in given]
     for expr in several:
         check_nodes(expr)
+    symbols = set().union(*[expr.free_symbols for expr in several])
+    names = sorted(symbol.name for symbol in symbols)
+    if len(set(names)) < len(names):
+        raise ValueError(f"symbols of one name differ in what they assume: {', '.join(names)}")
     # Names that no argument can have, or a shared part could hide one.
     fresh = sympy.numbered_symbols("shared part ")
-    shared, reduced = sympy.cse([sympy.sympify(expr) for expr in several], symbols=fresh)
+    shared, reduced = sympy.cse(several, symbols=fresh)
     emitter = _Emitter(args)
     for name, part in shared:
         emitter.registers[name.name] = emitter.emit(part)
@@ -73,7 +79,8 @@ def check_nodes(expr: sympy.Basic) -> None:
         expr: any SymPy object.
 
     Raises:
-        ValueError: it holds such a node; the message names it.
+        ValueError: it holds such a node or a number that is not real and finite; the message
+            names it.
     """
     allowed = (*_VARIADIC, *_UNARY, sympy.Pow)
     for node in sympy.preorder_traversal(expr):
@@ -82,6 +89,15 @@ def check_nodes(expr: sympy.Basic) -> None:
                 f"{type(node).__name__} in {expr} has no form in the page; allowed are "
                 f"{', '.join(sorted(kind.__name__ for kind in allowed))}"
             )
+        if node.is_number and not math.isfinite(_number(node)):
+            raise ValueError(f"{node} in {expr} is no real and finite number")
+
+
+def _number(node: sympy.Expr) -> float:
+    try:
+        return float(node)
+    except (TypeError, OverflowError):  # complex, or beyond all floats
+        return math.nan
 
 
 class _Emitter:

@@ -72,7 +72,8 @@ def elasticity(equation: Equation[...], name: str, **values: float) -> float:
         values: all inputs, in the equation's units.
 
     Raises:
-        ValueError: the name is no input of the equation, or a value is missing.
+        ValueError: the name is no input of the equation; a value is missing, unknown or outside
+            its domain; or there the result is zero or moves in whole steps, so that it has none.
 
     Example:
         >>> from tokenwall.roofline import bandwidth_law
@@ -80,15 +81,25 @@ def elasticity(equation: Equation[...], name: str, **values: float) -> float:
         -1.0
     """
     if name not in equation.symbols:
-        raise ValueError(f"{name!r} is no input of {equation.__name__}; it has {equation.symbols}")
-    known = {**equation.defaults, **values}
-    missing = sorted(set(equation.parameters) - set(known))
-    if missing:
-        raise ValueError(f"{equation.__name__} needs {', '.join(missing)} too")
+        inputs = ", ".join(equation.parameters)
+        raise ValueError(f"{name!r} is no input of {equation.__name__}; it has {inputs}")
+    here = f"{name} of {equation.__name__}"
+    result = equation(**values)
+    if not isinstance(result, float):
+        raise ValueError(f"{here}: the result is {result!r}; all inputs must be single numbers")
+    if result == 0:
+        raise ValueError(f"{here}: the result is 0 there, of which nothing is one per cent")
     symbol = equation.symbols[name]
+    steps = [f for f in equation.expr.atoms(sympy.floor, sympy.ceiling) if f.has(symbol)]
+    if steps:
+        raise ValueError(f"{here}: the result moves in whole steps, {steps[0]}, and has no slope")
     slope = sympy.diff(equation.expr, symbol) * symbol / equation.expr
-    at = {equation.symbols[key]: sympy.Float(known[key]) for key in equation.parameters}
-    return float(slope.subs(at))
+    known = {**equation.defaults, **values}
+    at = {equation.symbols[key]: sympy.Float(float(known[key])) for key in equation.parameters}
+    found = float(slope.subs(at))
+    if not math.isfinite(found):
+        raise ValueError(f"{here}: the result has no slope there")
+    return found
 
 
 def _positive(name: str, value: Any) -> float:

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-import numpy as np
-
 from tokenwall.estimate import Estimate, Spread
 from tokenwall.units import engineering
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
-    from matplotlib.text import Annotation
 
 COMPUTE = "#1650bd"
 MEMORY = "#a85d14"
@@ -175,31 +172,6 @@ def unit_axis(axis: Axis, unit: str = "1", *, digits: int = 2) -> None:
 
     axis.set_major_formatter(FuncFormatter(lambda x, _: engineering(x, unit, digits=digits)))
     axis.set_minor_formatter(NullFormatter())
-
-
-def direct_label(
-    ax: Axes, line: Line2D, text: str, *, at: float = 1.0, above: bool = True
-) -> Annotation:
-    """Write a line's name beside it, in its colour, instead of a legend.
-
-    Args:
-        ax: the axes of the line.
-        line: a line with data.
-        text: its name.
-        at: where along its points, from 0 (first) to 1 (last).
-        above: above the line rather than below.
-    """
-    x, y = (np.asarray(values, dtype=float) for values in line.get_data())
-    index = round(at * (len(x) - 1))
-    return ax.annotate(
-        text,
-        (float(x[index]), float(y[index])),
-        xytext=(0, 4 if above else -4),
-        textcoords="offset points",
-        ha="right" if at > 2 / 3 else "left" if at < 1 / 3 else "center",
-        va="bottom" if above else "top",
-        color=line.get_color(),
-    )
 
 
 def interval(

@@ -7,8 +7,10 @@ in, `engineering` on the way out.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -145,19 +147,41 @@ UsdPerSecond = Annotated[Any, Quantity("USD/s", POSITIVE)]
 Kelvin = Annotated[Any, Quantity("K", POSITIVE)]
 
 
-@functools.cache
+_LOCK = threading.Lock()
+
+
 def registry() -> pint.UnitRegistry[Any]:
     """The pint registry of the book, in which B, FLOP, token and USD are base units.
+
+    There is one, for all threads, and what is pickled comes back in it.
 
     Example:
         >>> print((3.35 * registry()("TB/s") / registry()("67 GB")).to("1/s"))
         50.0 / second
     """
+    with _LOCK:
+        return _registry()
+
+
+@functools.cache
+def _registry() -> pint.UnitRegistry[Any]:
     import pint
 
     units: pint.UnitRegistry[Any] = pint.UnitRegistry(None)
     units.load_definitions(_DEFINITIONS.split("\n"))
+    # By itself pint restores a quantity in the registry of its own, where a byte is no unit.
+    copyreg.pickle(units.Quantity, lambda q: (_quantity, (q.magnitude, dict(q._units))))
+    copyreg.pickle(units.Unit, lambda unit: (_unit, (dict(unit._units),)))
     return units
+
+
+def _quantity(magnitude: Any, powers: dict[str, float]) -> Any:
+    return registry().Quantity(magnitude, _unit(powers))
+
+
+def _unit(powers: dict[str, float]) -> Any:
+    units = registry()
+    return units.Unit(units.UnitsContainer(powers))
 
 
 # Our own list rather than pint's, in which a byte is dimensionless and B can be a bel.
@@ -220,19 +244,17 @@ def to_si(value: float, unit: str) -> float:
         The number in s, m, kg, A, K, B, FLOP, token and USD.
 
     Raises:
-        ValueError: the unit is unknown.
+        ValueError: the unit is unknown or no text.
 
     Example:
         >>> to_si(80, "GB"), to_si(80, "GiB"), to_si(4, "bit")
         (80000000000.0, 85899345920.0, 0.5)
     """
-    from pint.errors import DefinitionSyntaxError, UndefinedUnitError
-
     if unit in ("", "1"):
         return float(value)
     try:
-        base = registry().Quantity(1.0, unit).to_base_units()
-    except (UndefinedUnitError, DefinitionSyntaxError, AttributeError) as error:
+        base = registry().Quantity(1.0, registry().parse_units(unit)).to_base_units()
+    except Exception as error:  # pint raises whatever its tokenizer does
         raise ValueError(f"unit {unit!r} is unknown: {error}") from error
     # Fifteen digits undo the last-bit noise of the factor, so that printed digits survive.
     return float(f"{float(value) * float(base.magnitude):.15g}")
@@ -275,7 +297,7 @@ def engineering(value: float, unit: str = "1", *, digits: int = 3) -> str:
         raise ValueError(f"digits is {digits}; it must be at least 1")
     suffix = "" if unit in ("", "1") else f" {unit}"
     if not math.isfinite(value):
-        return "no value" if math.isnan(value) else f"{'-' if value < 0 else ''}∞{suffix}"
+        return "no value" if math.isnan(value) else f"{'−' if value < 0 else ''}∞{suffix}"
     if value == 0:
         return f"0{suffix}"
     mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")

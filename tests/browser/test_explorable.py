@@ -155,6 +155,90 @@ def test_bad_links_are_held_to_the_sliders(visit):
     assert values(page, "bars")["n"] == 7
 
 
+@pytest.mark.parametrize(
+    ("link", "held"),
+    [
+        ("bandwidth%3A1.7e10%2Cpeak_rate%3A1e12", {"bandwidth": 1.7e10, "peak_rate": 1e12}),
+        ("bandwidth%3A1.7e10%2Cpeak_rate%3", {"bandwidth": 1.7e10}),  # cut short by a chat program
+        ("%", {}),
+        ("%E0%A4%A", {}),
+        ("bandwidth:1e12,__proto__:3,constructor:4", {"bandwidth": 1e12}),
+    ],
+)
+def test_a_malformed_link_leaves_all_figures_alive(visit, link, held):
+    page = visit(fragment=f"#roofline-explorer={link}")
+    expected = {"bandwidth": 3.35e12, "peak_rate": 9.89e14, "intensity": 1}
+    assert values(page) == {**expected, **held}
+    assert page.locator("figure.explorable:not(.ex-ready)").count() == 0
+    assert values(page, "bars")["n"] == 8
+
+
+def test_a_figure_that_fails_leaves_the_others_alive(context, folder):
+    broken = context.new_page()
+    said: list[str] = []
+    broken.on("console", lambda message: said.append(message.text))
+    source = (folder / "light.html").read_text(encoding="utf-8")
+    start = source.index('<script type="application/json">', source.index('id="roofline-explorer"'))
+    (folder / "broken.html").write_text(
+        source[:start] + source[start:].replace("{", "?", 1), encoding="utf-8"
+    )
+    broken.goto(f"{(folder / 'broken').as_uri()}.html")
+    assert values(broken, "bars")["n"] == 8
+    dead = broken.locator("figure.explorable:not(.ex-ready)")
+    assert [figure.get_attribute("id") for figure in dead.all()] == ["roofline-explorer"]
+    # It shows what it was drawn for, and no control that would do nothing.
+    assert dead.locator("input:visible, button:visible").count() == 0
+    assert "Drawn for" in dead.inner_text()
+    assert len(said) == 1
+
+
+def test_links_hold_settings_that_a_reader_can_make(visit):
+    """Steps are whole, listed values are listed ones, and the rest is what a preset sets."""
+    page = visit(fragment="#bars=q:2.6,held:-1&roofline-steps=step:0.6")
+    assert values(page, "bars") == {"n": 8, "q": 3, "held": 2}
+    assert page.text_content("#roofline-steps .ex-count") == "2 of 3"
+    assert page.locator("#roofline-steps .ex-steps li:visible").count() == 1
+    page.get_by_label("Setup").select_option("three-held")
+    page.wait_for_url("**/*held:3*")
+    page.reload()
+    assert values(page, "bars") == {"n": 4, "q": 3, "held": 3}
+
+
+def test_a_second_link_starts_from_the_defaults_too(visit):
+    page = visit(fragment="#roofline-explorer=bandwidth:1e12")
+    page.evaluate("location.hash = '#roofline-explorer=intensity:64'")
+    page.wait_for_function(
+        "document.getElementById('roofline-explorer').explorable.values.intensity === 64"
+    )
+    assert values(page)["bandwidth"] == 3.35e12
+
+
+@pytest.mark.parametrize("kept", ["null", "5", "[null]", "{}", '{"guess": null}', '{"guess": "x"}'])
+def test_a_kept_guess_that_is_none_counts_as_none(visit, kept):
+    page = visit()
+    page.evaluate(f"localStorage.setItem('tokenwall.guesses', '{{\"first-guess\": {kept}}}')")
+    page.reload()
+    assert values(page, "first-guess") == {"guess": 1000}
+    assert page.get_by_label("Your guess").is_enabled()
+
+
+REACH = """() => [...document.querySelectorAll("figure.explorable")].flatMap((figure) =>
+  figure.explorable.spec.sliders.flatMap((slider) => {
+    const input = figure.querySelector(`input[name=${slider.name}]`), reached = new Set();
+    for (let k = 0; k <= Number(input.max); k++) {
+      input.value = k;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      reached.add(figure.explorable.values[slider.name]);
+    }
+    return ["low", "default", "high"].filter((end) => !reached.has(slider[end]))
+      .map((end) => `${figure.id} ${slider.name} ${end} ${slider[end]}`);
+  }))"""
+
+
+def test_ends_and_default_of_every_slider_can_be_reached(visit):
+    assert visit().evaluate(REACH) == []
+
+
 def test_chosen_machine_travels_and_a_link_wins(visit):
     visit().get_by_label("Machine").first.select_option("pi-5")
     assert values(visit())["bandwidth"] == 1.7e10

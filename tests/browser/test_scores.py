@@ -81,6 +81,23 @@ def test_guesses_can_be_forgotten_by_key(page: Page) -> None:
     expect(page.locator(".sc-some")).to_be_hidden()
 
 
+def test_entries_that_are_no_guesses_are_passed_over(page: Page, page_file: Path) -> None:
+    commit(page, "first")
+    page.evaluate(
+        """() => {
+            const kept = JSON.parse(localStorage.getItem("tokenwall.guesses"));
+            const first = kept.first;
+            Object.assign(kept, { a: null, b: 5, c: "x", d: { ...first, unit: 3 },
+                e: { ...first, guess: null }, f: { ...first, factor: 1e999 }, g: { factor: 2 } });
+            localStorage.setItem("tokenwall.guesses", JSON.stringify(kept));
+        }"""
+    )
+    page.goto(page_file.as_uri())
+    expect(page.locator(".tw-scores tbody tr")).to_have_count(1)
+    page.locator(".tw-scores button").click()
+    expect(page.locator(".sc-some")).to_be_hidden()
+
+
 def test_it_reads_well_to_a_screen_reader(page: Page) -> None:
     commit(page, "first")
     found = Axe().run(page).response["violations"]

@@ -33,15 +33,26 @@ from tokenwall.attention.forward import (
 from tokenwall.attention.heads import reference_attention
 from tokenwall.attention.memory import FastMemory
 from tokenwall.attention.online import SoftmaxState, online_softmax
+from tokenwall.attention.shapes import (
+    Shape,
+    best_naive_shape,
+    best_tiled_shape,
+    sweep_intensity,
+    sweep_tile,
+    table_tile,
+)
 
 __all__ = [
     "Attended",
     "FastMemory",
     "Gradients",
+    "Shape",
     "SoftmaxState",
     "Tiles",
     "attention_tile",
     "backward_tile",
+    "best_naive_shape",
+    "best_tiled_shape",
     "causal_keys_outer_traffic",
     "causal_queries_outer_traffic",
     "compulsory_traffic",
@@ -59,6 +70,9 @@ __all__ = [
     "score_flop",
     "stored_backward",
     "stored_backward_traffic",
+    "sweep_intensity",
+    "sweep_tile",
+    "table_tile",
     "tiling_gain",
     "traffic_order",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenwall.attention.forward import Attended, Tiles
-from tokenwall.attention.heads import Head, group_size, heads, packed, unpacked
+from tokenwall.attention.heads import Head, check_format, group_size, heads, packed, unpacked
 from tokenwall.attention.memory import Array, FastMemory, blocks
 
 
@@ -21,23 +21,26 @@ class Gradients:
     v: Array
 
 
-def backward_tile(memory: FastMemory, q: Array) -> Tiles:
+def backward_tile(memory: FastMemory, q: Array, v: Array | None = None) -> Tiles:
     """The largest square tiles with which both backward passes fit.
 
     Args:
         memory: the fast memory.
         q: the queries, for their size and number format.
+        v: the values, for their size; that of the queries if not given.
 
     Raises:
         ValueError: not even tiles of one row fit.
     """
     room, size = memory.capacity // q.itemsize, q.shape[-1]
-    # Seven matrices of vectors, two of scores and two numbers a row: 7 t d + 2 t^2 + 2 t.
-    side = (math.isqrt((7 * size + 2) ** 2 + 8 * room) - (7 * size + 2)) // 4
+    # Queries and keys with their gradients, values with theirs and the gradient by the results,
+    # two matrices of scores and two numbers a row: t (4 d_k + 3 d_v) + 2 t^2 + 2 t.
+    vectors = 4 * size + 3 * (size if v is None else v.shape[-1])
+    side = (math.isqrt((vectors + 2) ** 2 + 8 * room) - (vectors + 2)) // 4
     if side < 1:
         raise ValueError(
             f"fast_memory is {memory.capacity} B; it must be at least "
-            f"{(7 * size + 4) * q.itemsize} B for tiles of one row with head_size {size}"
+            f"{(vectors + 4) * q.itemsize} B for tiles of one row with head_size {size}"
         )
     return Tiles(side, side)
 
@@ -57,8 +60,8 @@ def stored_backward(
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
-        upstream: gradient by the results, as the queries.
+        v: values, (key-value heads, keys, numbers of a value).
+        upstream: gradient by the results, in their shape.
         forward: what `naive_attention` left.
         memory: the fast memory; it counts.
         causal: as in the forward pass.
@@ -67,7 +70,8 @@ def stored_backward(
         ValueError: the shapes do not fit together, or the fast memory is too small, also for one
             row of weights and one of gradients.
     """
-    tiles, group = backward_tile(memory, q), group_size(q, k, v, causal=causal)
+    group = _group(q, k, v, upstream, causal)
+    tiles = backward_tile(memory, q, v)
     parts = []
     for number, head in enumerate(heads(q, k, v, causal=causal)):
         weights, given = (packed(x, number, group) for x in (forward.kept, upstream))
@@ -80,6 +84,15 @@ def stored_backward(
         _transposed_product(slope, head.q, d_k, memory, tiles)
         parts.append((d_q, d_k, d_v))
     return _gathered(parts, group)
+
+
+def _group(q: Array, k: Array, v: Array, upstream: Array, causal: bool) -> int:
+    group = group_size(q, k, v, causal=causal)
+    wanted = (*q.shape[:2], v.shape[2])
+    if upstream.shape != wanted:
+        raise ValueError(f"upstream has shape {upstream.shape}; it must be {wanted}")
+    check_format("upstream", upstream, q)
+    return group
 
 
 def _outer_product(a: Array, b: Array, out: Array, memory: FastMemory, tiles: Tiles) -> None:
@@ -145,11 +158,14 @@ def recomputed_backward(
 ) -> Gradients:
     """Gradients from weights computed again, tile by tile, from one kept number a row.
 
+    The order of the second FlashAttention, algorithm 2: sums of results times their gradients are
+    formed first. The first kept two numbers a row and read the results in every sweep.
+
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
-        upstream: gradient by the results, as the queries.
+        v: values, (key-value heads, keys, numbers of a value).
+        upstream: gradient by the results, in their shape.
         forward: what `queries_outer_attention` or `keys_outer_attention` left.
         memory: the fast memory; it counts.
         causal: as in the forward pass.
@@ -158,7 +174,8 @@ def recomputed_backward(
     Raises:
         ValueError: the shapes do not fit together, or the fast memory is too small.
     """
-    chosen, group = tiles or backward_tile(memory, q), group_size(q, k, v, causal=causal)
+    group = _group(q, k, v, upstream, causal)
+    chosen = tiles or backward_tile(memory, q, v)
     parts = []
     for number, head in enumerate(heads(q, k, v, causal=causal)):
         given, output, log_sums = (

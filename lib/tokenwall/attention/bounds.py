@@ -31,8 +31,9 @@ def attention_tile(
 
     Two matrices of a long tile, two of a short one, the scores between them and four numbers
     for each long row are resident at once. The short side is as long as the long one but no
-    longer than a vector, which keeps the scores from crowding out the rest. Leaves out the
-    second buffer of a kernel that loads ahead, so real tiles are smaller.
+    longer than a vector, which keeps the scores from crowding out the rest. A rule that gives
+    a nearly square tile, not the shape that moves least: for that see sweep_tile. Leaves out the
+    second buffer of a kernel that loads ahead.
 
     Args:
         fast_memory (B): memory beside the arithmetic units.
@@ -150,7 +151,8 @@ def tiling_gain(
     Both read keys and values once for each tile of queries; the three passes also write and
     read four numbers for each score. The more query rows share a pass, the more scores are
     saved for each vector read. Assumes that a row of scores fits in fast memory; where it does
-    not, a little more.
+    not, a little more. Assumes one tile for both, which no memory forces: with tiles of their
+    own it is the quotient of the tiles plus twice the tiled one's over the size of a head.
 
     Args:
         query_tile (1): query rows in fast memory at a time.
@@ -200,7 +202,8 @@ def score_flop(
     Raises:
         ValueError: an argument is outside its domain, not finite, or in a wrong unit.
 
-    Limits: twice the tokens, four times the arithmetic.
+    Limits: twice the tokens, four times the arithmetic; where values are narrower than keys,
+    that of the mean of both.
 
     Example:
         >>> float(score_flop(8192, 8192, head_size=128)) / 1e9

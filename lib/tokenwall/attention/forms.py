@@ -4,7 +4,8 @@ Attention multiplies queries with keys, turns each row of scores into weights th
 and sums the values with them. The table of scores is much larger than what goes in and comes out.
 Whether it is written down, or made tile by tile and forgotten, decides the traffic. All counts are
 for one key-value head; `tokenwall.attention.forward` and `backward` count the same bytes by moving
-them.
+them. Where values are narrower than keys, `head_size` is the mean of both, except where results or
+gradients travel with the queries.
 """
 
 from __future__ import annotations
@@ -307,7 +308,8 @@ def recomputed_backward_traffic(
 
     Keeps a tile of keys and values with their gradients and sweeps queries with theirs and
     those of the results. Sums of results times their gradients are formed first, one number a
-    row. Running gradients are kept in the format of the data: with 4-byte ones it moves more.
+    row. Running gradients are kept in the format of the data. Kernels sum those of the queries
+    in 4 bytes: two of the four vectors of a sweep then weigh twice, half as much again.
 
     Args:
         queries (1): query rows that share one pass over the keys: tokens times heads of a group.
@@ -328,7 +330,7 @@ def recomputed_backward_traffic(
         >>> float(recomputed_backward_traffic(1024, 1024, head_size=64, key_tile=64)) / 1e6
         9.37
 
-    Source: dao2022, algorithm 4
+    Source: dao2023, algorithm 2
     Derivation: book/mitigations/attention.ipynb
     """
     first = queries * (2 * head_size + 1) + queries * head_size

@@ -15,7 +15,7 @@ import numpy as np
 from tokenwall.attention.bounds import attention_tile
 from tokenwall.attention.heads import Head, group_size, heads, unpacked
 from tokenwall.attention.memory import Array, FastMemory, blocks
-from tokenwall.attention.online import renew
+from tokenwall.attention.online import renew, unless_empty
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,20 @@ class Tiles:
     keys: int
 
     @classmethod
-    def fitting(cls, memory: FastMemory, q: Array, *, long: str) -> Tiles:
+    def fitting(cls, memory: FastMemory, q: Array, v: Array, *, long: str) -> Tiles:
         """The largest tiles by the rule of `attention_tile`.
 
         Args:
             memory: the fast memory.
             q: the queries, for their size and number format.
+            v: the values, for their size.
             long: the side to make long, "queries" or "keys".
 
         Raises:
             ValueError: not even tiles of one row fit.
         """
-        size = q.shape[-1]
+        # A query and a result, a key and a value: what matters is the mean of both widths.
+        size = (q.shape[-1] + v.shape[-1] + 1) // 2
         most = int(attention_tile(memory.capacity, size, bytes_per_value=q.itemsize))
         if most < 1:
             raise ValueError(
@@ -53,7 +55,7 @@ class Attended:
     """What attention leaves in slow memory.
 
     Attributes:
-        output: results, (heads, queries, head size).
+        output: results, (heads, queries, numbers of a value).
         kept: what a backward pass needs besides inputs and results: the table of weights,
             (heads, queries, keys), or the logarithm of each row's sum, (heads, queries, 1).
     """
@@ -63,7 +65,13 @@ class Attended:
 
 
 def naive_attention(
-    q: Array, k: Array, v: Array, memory: FastMemory, *, causal: bool = False
+    q: Array,
+    k: Array,
+    v: Array,
+    memory: FastMemory,
+    *,
+    causal: bool = False,
+    tiles: Tiles | None = None,
 ) -> Attended:
     """Three passes with the whole table of scores between them, each in tiles that fit.
 
@@ -72,21 +80,22 @@ def naive_attention(
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         memory: the fast memory; it counts.
         causal: whether a query sees only keys up to its own place, counted from the end.
+        tiles: those of the two passes of products; of the rule of `attention_tile` if not given.
 
     Raises:
         ValueError: the shapes do not fit together, or the fast memory is too small.
     """
-    tiles = Tiles.fitting(memory, q, long="queries")
+    chosen = tiles or Tiles.fitting(memory, q, v, long="queries")
 
     def three_passes(head: Head) -> tuple[Array, Array]:
         table = np.empty((len(head.q), len(head.k)), dtype=q.dtype)
-        output = np.empty_like(head.q)
-        _score_pass(head, table, memory, tiles)
+        output = _results(head)
+        _score_pass(head, table, memory, chosen)
         _softmax_pass(head, table, memory)
-        _value_pass(table, head.v, output, memory, tiles)
+        _value_pass(table, head.v, output, memory, chosen)
         return output, table
 
     return _over_heads(three_passes, q, k, v, causal)
@@ -172,7 +181,7 @@ def keys_outer_attention(
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         memory: the fast memory; it counts.
         causal: whether a query sees only keys up to its own place, counted from the end.
         tiles: the largest that fit if not given.
@@ -180,10 +189,10 @@ def keys_outer_attention(
     Raises:
         ValueError: the shapes do not fit together, or the fast memory is too small.
     """
-    chosen = tiles or Tiles.fitting(memory, q, long="keys")
+    chosen = tiles or Tiles.fitting(memory, q, v, long="keys")
 
     def sweep_queries(head: Head) -> tuple[Array, Array]:
-        output = np.empty_like(head.q)
+        output = _results(head)
         maxima, totals = np.empty((2, len(head.q), 1), dtype=q.dtype)
         for array, value in ((output, 0.0), (maxima, -np.inf), (totals, 0.0)):
             memory.set(array, value)
@@ -200,7 +209,7 @@ def keys_outer_attention(
                 o *= total
                 o *= renew(s, most, total, new)
                 o += s @ v
-                o /= total
+                o /= unless_empty(total)
                 if head.finished(i, j):
                     most += np.log(total)
                 memory.store(o, output[i])
@@ -224,12 +233,14 @@ def queries_outer_attention(
 ) -> Attended:
     """Tiles of queries stay, keys sweep past: the order of the second FlashAttention.
 
-    Results grow in fast memory, are divided by their sum at the end and written once.
+    Results grow in fast memory, are divided by their sum at the end and written once. Values that
+    are the first numbers of the keys, in the same memory, are not loaded twice: so it is with the
+    cache of latent attention.
 
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         memory: the fast memory; it counts.
         causal: whether a query sees only keys up to its own place, counted from the end.
         tiles: the largest that fit if not given.
@@ -237,25 +248,29 @@ def queries_outer_attention(
     Raises:
         ValueError: the shapes do not fit together, or the fast memory is too small.
     """
-    chosen = tiles or Tiles.fitting(memory, q, long="queries")
+    chosen = tiles or Tiles.fitting(memory, q, v, long="queries")
 
     def sweep_keys(head: Head) -> tuple[Array, Array]:
-        output, sums = np.empty_like(head.q), np.empty((len(head.q), 1), dtype=q.dtype)
+        output, sums = _results(head), np.empty((len(head.q), 1), dtype=q.dtype)
         for i in blocks(len(head.q), chosen.queries):
             rows = memory.load(head.q[i])
-            o, most = memory.make(rows.shape, q), memory.make((len(rows), 1), q, -np.inf)
+            o = memory.make((len(rows), head.v.shape[1]), q)
+            most = memory.make((len(rows), 1), q, -np.inf)
             total, new = memory.make(most.shape, q), memory.make(most.shape, q)
             for j in blocks(len(head.k), chosen.keys):
                 if head.skipped(i, j):
                     continue
-                k, v = memory.load(head.k[j]), memory.load(head.v[j])
+                k = memory.load(head.k[j])
+                v = k[:, : head.v.shape[1]] if head.values_in_keys else memory.load(head.v[j])
                 s = memory.make((len(rows), len(k)), q)
                 _scores(head, rows, k, s)
                 head.hide(s, i, j)
                 o *= renew(s, most, total, new)
                 o += s @ v
-                memory.free(k, v, s)
-            o /= total
+                memory.free(k, s)
+                if not head.values_in_keys:
+                    memory.free(v)
+            o /= unless_empty(total)
             most += np.log(total)
             memory.store(o, output[i])
             memory.store(most, sums[i])
@@ -263,6 +278,11 @@ def queries_outer_attention(
         return output, sums
 
     return _over_heads(sweep_keys, q, k, v, causal)
+
+
+def _results(head: Head) -> Array:
+    """Room in slow memory for the results, as wide as the values."""
+    return np.empty((len(head.q), head.v.shape[1]), dtype=head.q.dtype)
 
 
 def _scores(head: Head, q: Array, k: Array, s: Array) -> None:

@@ -22,7 +22,7 @@ class Head:
     Attributes:
         q: queries, (tokens times heads of the group, head size).
         k: keys, (keys, head size).
-        v: values, as the keys.
+        v: values, (keys, numbers of a value).
         group: query heads that share the keys.
         causal: whether a query sees only keys up to its own place, counted from the end.
     """
@@ -32,6 +32,13 @@ class Head:
     v: Array
     group: int
     causal: bool
+
+    @property
+    def values_in_keys(self) -> bool:
+        """Whether each value is the first numbers of its key, in the same place of slow memory."""
+        k, v = self.k, self.v
+        same_start = k.__array_interface__["data"][0] == v.__array_interface__["data"][0]
+        return same_start and k.strides == v.strides and v.shape[1] <= k.shape[1]
 
     @property
     def scale(self) -> float:
@@ -79,7 +86,7 @@ def heads(q: Array, k: Array, v: Array, *, causal: bool) -> Iterator[Head]:
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         causal: whether a query sees only keys up to its own place, counted from the end.
 
     Raises:
@@ -119,17 +126,21 @@ def group_size(q: Array, k: Array, v: Array, *, causal: bool) -> int:
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         causal: whether later keys are hidden.
 
     Raises:
-        ValueError: the shapes do not fit together; the message says which.
+        ValueError: the shapes or number formats do not fit together; the message says which.
     """
     for name, x in {"q": q, "k": k, "v": v}.items():
         if x.ndim != 3 or not x.size:
             raise ValueError(f"{name} has shape {x.shape}; it must be (heads, tokens, head size)")
-    if k.shape != v.shape:
-        raise ValueError(f"k has shape {k.shape} and v {v.shape}; they must be equal")
+        check_format(name, x, q)
+    if k.shape[:2] != v.shape[:2]:
+        raise ValueError(
+            f"k has shape {k.shape} and v {v.shape}; "
+            "heads and keys must be equal, widths may differ"
+        )
     if q.shape[2] != k.shape[2]:
         raise ValueError(f"head_size of q is {q.shape[2]}; it must be that of k, {k.shape[2]}")
     if len(q) % len(k):
@@ -141,17 +152,36 @@ def group_size(q: Array, k: Array, v: Array, *, causal: bool) -> int:
     return len(q) // len(k)
 
 
+def check_format(name: str, x: Array, q: Array) -> None:
+    """Refuse numbers that are not floating, or not in the format of the queries.
+
+    Args:
+        name: of the array.
+        x: the array.
+        q: the queries.
+
+    Raises:
+        ValueError: naming the array, its format and that of the queries.
+    """
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(f"{name} has numbers of type {x.dtype}; they must be floating")
+    if x.dtype != q.dtype:
+        raise ValueError(
+            f"{name} has numbers of type {x.dtype}; they must have that of q, {q.dtype}"
+        )
+
+
 def reference_attention(q: Array, k: Array, v: Array, *, causal: bool = False) -> Array:
     """Attention by its definition, in double precision, with no tile and no count.
 
     Args:
         q: queries, (heads, queries, head size).
         k: keys, (key-value heads, keys, head size).
-        v: values, as the keys.
+        v: values, (key-value heads, keys, numbers of a value).
         causal: whether a query sees only keys up to its own place, counted from the end.
 
     Returns:
-        Results, (heads, queries, head size).
+        Results, (heads, queries, numbers of a value).
 
     Raises:
         ValueError: the shapes do not fit together; the message says which.

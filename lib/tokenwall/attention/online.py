@@ -12,7 +12,9 @@ from tokenwall.attention.memory import Array, blocks
 def renew(scores: Array, maximum: Array, total: Array, new: Array) -> Array:
     """Take a tile of scores into an online softmax, in place.
 
-    Scores become exponentials measured from the renewed maximum, and the sum takes them in.
+    Scores become exponentials measured from the renewed maximum, and the sum takes them in. A row
+    that has met nothing but minus infinity, hidden keys, has no maximum to measure from: its
+    exponentials and its sum stay zero until the first visible key comes.
 
     Args:
         scores: (rows, scores of the tile).
@@ -24,12 +26,23 @@ def renew(scores: Array, maximum: Array, total: Array, new: Array) -> Array:
         The factor by which all that was summed before has shrunk, (rows, 1).
     """
     np.maximum(maximum, scores.max(axis=-1, keepdims=True), out=new)
-    shrink: Array = np.exp(maximum - new)
-    np.exp(np.subtract(scores, new, out=scores), out=scores)
+    # Minus infinity less itself is not a number; less zero it stays what it is.
+    base = np.where(np.isneginf(new), 0, new)
+    shrink: Array = np.exp(maximum - base)
+    np.exp(np.subtract(scores, base, out=scores), out=scores)
     total *= shrink
     total += scores.sum(axis=-1, keepdims=True)
     maximum[...] = new
     return shrink
+
+
+def unless_empty(total: Array) -> Array:
+    """Sums to divide by: one where a row has met no visible key, so that its result stays zero.
+
+    Args:
+        total: sum of exponentials of each row.
+    """
+    return np.where(total == 0, 1, total)
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class SoftmaxState:
 
     Attributes:
         tile: the scores it has just met.
-        maximum: the largest score so far.
+        maximum: the largest score so far, minus infinity while all were hidden.
         total: the sum of exponentials so far, all measured from that maximum.
         shrink: the factor by which the sum of before was multiplied.
     """
@@ -53,7 +66,7 @@ def online_softmax(scores: Array, tile: int) -> list[SoftmaxState]:
     """The states of an online softmax over one row of scores, one for each tile.
 
     Args:
-        scores: the row.
+        scores: the row; minus infinity where a key is hidden.
         tile: scores met at a time.
 
     Raises:
@@ -62,6 +75,8 @@ def online_softmax(scores: Array, tile: int) -> list[SoftmaxState]:
     Example:
         >>> [(s.maximum, round(s.total, 3)) for s in online_softmax(np.array([1., 3., 2., 5.]), 2)]
         [(3.0, 1.135), (5.0, 1.203)]
+        >>> [(s.maximum, s.total) for s in online_softmax(np.array([-np.inf, 1.]), 1)]
+        [(-inf, 0.0), (1.0, 1.0)]
     """
     maximum, total, new = np.array([[-np.inf]]), np.zeros((1, 1)), np.empty((1, 1))
     states = []

@@ -23,7 +23,8 @@ def attention_speeds() -> pd.DataFrame:
 
     Returns:
         The rows of attention_speed.csv with numbers as floats; naive and fused are as printed, in
-        the unit of the row, and naive_si and fused_si are FLOP/s or s.
+        the unit of the row, and naive_si and fused_si are FLOP/s or s. The formats of both kernels
+        have columns of their own, since a narrower one is faster for reasons besides its tiles.
 
     Example:
         >>> rows = attention_speeds().set_index("id")

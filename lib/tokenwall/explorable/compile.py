@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import sympy
 
 from tokenwall.explorable.controls import Table, digits
 from tokenwall.explorable.moves import Grid
-from tokenwall.program import compile_program
+from tokenwall.program import check_nodes, compile_program
 
 Place = list[int]
 
@@ -20,6 +20,7 @@ Place = list[int]
 class _Batch:
     grid: Grid | None
     expressions: list[sympy.Expr] = field(default_factory=list)
+    call: Callable[..., Sequence[Any]] | None = None
 
 
 class Programs:
@@ -42,7 +43,10 @@ class Programs:
             expression: SymPy or a number.
             grid: the running variable and its values, if it has one.
         """
-        plain = _by_name(sympy.sympify(expression))
+        try:
+            plain = _by_name(sympy.sympify(expression, strict=True))
+        except sympy.SympifyError:
+            raise ValueError(f"{what} is {expression!r}, no expression or number") from None
         known = self._names(grid)
         for symbol in sorted(plain.free_symbols, key=str):
             if symbol.name not in known:
@@ -52,10 +56,15 @@ class Programs:
                 )
         if plain.has(sympy.oo, sympy.zoo, sympy.nan):
             raise ValueError(f"{what} is {plain}: it has no finite value anywhere")
+        try:
+            check_nodes(plain)
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
         index = self._batch(grid)
         outputs = self.batches[index].expressions
         if plain not in outputs:
             outputs.append(plain)
+            self.batches[index].call = None
         return [index, outputs.index(plain)]
 
     def run(self, values: Mapping[str, float]) -> list[list[Any]]:
@@ -72,10 +81,12 @@ class Programs:
             names = self._names(batch.grid)
             with np.errstate(all="ignore"):
                 known |= {table.name: table(known) for table in self.tables}
-                call = sympy.lambdify(
-                    [_symbol(name) for name in names], batch.expressions, modules="numpy", cse=True
-                )
-                results.append(list(call(*[known[name] for name in names])))
+                if batch.call is None:
+                    arguments = [_symbol(name) for name in names]
+                    batch.call = sympy.lambdify(
+                        arguments, batch.expressions, modules="numpy", cse=True
+                    )
+                results.append(list(batch.call(*[known[name] for name in names])))
         return results
 
     def spec(self) -> list[dict[str, Any]]:

@@ -30,6 +30,9 @@ class Slider:
         whole: whole numbers only.
         step: distance of two settings on a linear scale; a fine one if not given.
         values: the only settings there are, instead of an even scale.
+
+    Raises:
+        ValueError: range, default, step and values do not fit together; the message says which.
     """
 
     name: str
@@ -45,7 +48,9 @@ class Slider:
 
     def __post_init__(self) -> None:
         if self.values is not None:
-            ordered = tuple(sorted(float(v) for v in self.values))
+            ordered = tuple(sorted({float(v) for v in self.values}))
+            if not ordered:
+                raise ValueError(f"slider {self.name!r}: values is empty")
             object.__setattr__(self, "values", ordered)
             object.__setattr__(self, "low", ordered[0])
             object.__setattr__(self, "high", ordered[-1])
@@ -60,7 +65,23 @@ class Slider:
             )
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"slider {self.name!r}: a log scale cannot start at {self.low:g}")
+        if self.step is not None:
+            self._check_step(self.step)
+        for end in (self.low, self.high):
+            self.check(end, "an end of its range")
         self.check(self.default, "default")
+
+    def _check_step(self, step: float) -> None:
+        if self.scale != "linear" or self.whole or self.values is not None:
+            raise ValueError(
+                f"slider {self.name!r}: step is {step:g}; only a linear scale of any numbers has it"
+            )
+        count = (self.high - self.low) / step if step > 0 else 0.5
+        if not math.isclose(count, round(count)):
+            raise ValueError(
+                f"slider {self.name!r}: step is {step:g}; "
+                f"it must divide {self.low:g} to {self.high:g} evenly"
+            )
 
     def check(self, value: float, what: str) -> float:
         """The value, if it lies on this slider.
@@ -70,9 +91,15 @@ class Slider:
             what: where it comes from, for the error.
         """
         if not self.low <= value <= self.high:
+            unit = "" if self.unit == "1" else f" {self.unit}"
             raise ValueError(
                 f"slider {self.name!r}: {what} is {value:g}; "
-                f"it must lie from {self.low:g} to {self.high:g} {self.unit}"
+                f"it must lie from {self.low:g} to {self.high:g}{unit}"
+            )
+        if self.values is not None and value not in self.values:
+            raise ValueError(
+                f"slider {self.name!r}: {what} is {value:g}; "
+                f"it must be one of {', '.join(f'{v:g}' for v in self.values)}"
             )
         if self.whole and value != round(value):
             raise ValueError(f"slider {self.name!r}: {what} is {value:g}, not a whole number")
@@ -84,17 +111,23 @@ class Slider:
         return 5 if self.whole or self.values is not None else 3
 
     def settings(self) -> list[float] | None:
-        """All settings of a slider that has few, or None for a continuous one."""
+        """All settings of a slider that has few, or None for a continuous one.
+
+        Both ends and the default are among them.
+        """
         if self.values is not None:
             return list(self.values)
         if not self.whole:
             return None
-        low, high = math.ceil(self.low), math.floor(self.high)
-        if high - low <= STEPS and self.scale == "linear":
-            return [float(v) for v in range(low, high + 1)]
-        spaced = np.geomspace if self.scale == "log" else np.linspace
-        exact = spaced(low, high, 200)
-        return [float(v) for v in np.unique([min(_two_digits(v), high) for v in exact])]
+        low, high = round(self.low), round(self.high)
+        if self.scale == "log":
+            stops = _binary(high)
+        elif high - low <= STEPS:
+            stops = set(range(low, high + 1))
+        else:
+            stops = {round(float(f"{v:.1e}")) for v in np.linspace(low, high, 200)}
+        inside = {float(stop) for stop in stops if low <= stop <= high}
+        return sorted(inside | {float(low), float(high), float(self.default)})
 
     def spec(self) -> dict[str, Any]:
         """Its description for the page."""
@@ -110,15 +143,15 @@ class Slider:
             "high": self.high,
             "default": self.default,
             "log": self.scale == "log",
-            "whole": self.whole,
+            "whole": self.whole and self.values is None,
             "digits": self.digits,
             **({"values": settings} if settings else {"steps": steps}),
         }
 
 
-def _two_digits(value: float) -> float:
-    """Whole numbers that people choose: all up to 20, then two leading digits."""
-    return float(round(value)) if value < 100 else float(f"{value:.1e}")
+def _binary(high: int) -> set[int]:
+    """Whole numbers that people choose: all up to 20, then powers of two and seven between each."""
+    return {*range(1, 21), *(part << k for part in range(8, 16) for k in range(high.bit_length()))}
 
 
 @dataclass(frozen=True)

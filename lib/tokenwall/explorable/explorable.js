@@ -1,5 +1,5 @@
-/* Brings each <figure class="explorable"> to life: native sliders re-evaluate compiled equations and
-   move what Matplotlib drew. Equations are data: nothing here turns text into code, or fetches. */
+/* Brings each <figure class="explorable"> to life: sliders re-evaluate equations and move what
+   Matplotlib drew. Equations are data: nothing here turns text into code, or fetches. */
 (function () {
 "use strict";
 
@@ -7,7 +7,7 @@ const finite = Number.isFinite;
 const within = (low, high, value) => Math.min(high, Math.max(low, value));
 const at = (value, i) => (typeof value === "number" ? value : value[i]);
 
-// --- Programs: one register per line, each a number or a Float64Array
+// - Programs: a register per line, a number or a Float64Array
 
 const FOLDED = {
   add: (a, b) => a + b,
@@ -20,22 +20,22 @@ const FOLDED = {
 const SINGLE = { recip: (a) => 1 / a };
 
 function pairwise(f, a, b) {
-  if (typeof a === "number") return typeof b === "number" ? f(a, b) : b.map((v) => f(a, v));
-  return typeof b === "number" ? a.map((v) => f(v, b)) : a.map((v, i) => f(v, b[i]));
+  const longer = typeof a === "number" ? b : a;
+  return typeof longer === "number" ? f(a, b) : longer.map((_, i) => f(at(a, i), at(b, i)));
 }
 
 function evaluate(program, inputs) {
-  const registers = inputs.slice();
+  const registers = inputs.slice(), read = (register) => registers[register];
   for (const [op, ...operands] of program.code) {
-    const given = operands.map((register) => registers[register]);
-    if (op === "num") registers.push(operands[0]);
-    else if (FOLDED[op]) registers.push(given.reduce((a, b) => pairwise(FOLDED[op], a, b)));
-    else registers.push(pairwise(SINGLE[op] || Math[op], given[0], 0));
+    const given = operands.map(read), folded = FOLDED[op];
+    registers.push(op === "num" ? operands[0]
+      : folded ? given.reduce((a, b) => pairwise(folded, a, b))
+        : pairwise(SINGLE[op] || Math[op], given[0], 0));
   }
-  return program.out.map((register) => registers[register]);
+  return program.out.map(read);
 }
 
-// Tables computed in advance: linear between grid points, held at the ends.
+// Tables: linear between grid points, held at the ends.
 
 function lookUp(table, coordinates) {
   let corners = [[0, 1]];
@@ -59,7 +59,7 @@ function tableValue(table, inputs) {
   return array ? array.map((_, i) => lookUp(table, given.map((v) => at(v, i)))) : lookUp(table, given);
 }
 
-// --- Numbers: the rule of tokenwall.units.engineering
+// - Numbers: the rule of tokenwall.units.engineering
 
 const PREFIXES = [..."yzafpnµm", "", ..."kMGTPEZ"], UP = [0, 7], DOWN = [-8, 0], BOTH = [-8, 7];
 const PREFIXABLE = { B: UP, FLOP: UP, s: DOWN, m: DOWN, J: BOTH, W: BOTH, Hz: BOTH, V: BOTH };
@@ -83,9 +83,10 @@ function plain(mantissa, power) {
 function engineering(value, unit, digits = 3) {
   const suffix = unit === "1" ? "" : " " + unit;
   if (Number.isNaN(value)) return "no value";
-  if (!finite(value)) return (value < 0 ? "-∞" : "∞") + suffix;
+  const sign = value < 0 ? "−" : "";
+  if (!finite(value)) return sign + "∞" + suffix;
   if (value === 0) return "0" + suffix;
-  const [mantissa, power] = rounded(Math.abs(value), digits - 1), sign = value < 0 ? "−" : "";
+  const [mantissa, power] = rounded(Math.abs(value), digits - 1);
   const [lowest, highest] = PREFIXABLE[unit.split("/")[0]] || [];
   const step = within(lowest, highest, Math.floor(power / 3)), rest = power - 3 * step;
   if (rest >= -3 && rest < 6) return sign + plain(mantissa, rest) + " " + PREFIXES[step + 8] + unit;
@@ -96,12 +97,13 @@ function engineering(value, unit, digits = 3) {
   return sign + plain(mantissa, 0) + "×10" + raised + suffix;
 }
 
-// --- What is kept: the address and the browser's own store
+// - What is kept, in the browser's own store
 
 function remember(key, value) {
   try {
-    if (value) localStorage.setItem("tokenwall." + key, value);
-    return localStorage.getItem("tokenwall." + key);
+    key = "tokenwall." + key;
+    if (value) localStorage.setItem(key, value);
+    return localStorage.getItem(key);
   } catch { return null; } // private windows have none
 }
 
@@ -109,34 +111,18 @@ function guesses() {
   try { return JSON.parse(remember("guesses")) || {}; } catch { return {}; }
 }
 
-const addressParts = () => location.hash.slice(1).split("&").filter(Boolean);
-const isOf = (id) => (part) => part.startsWith(id + "=");
-
-function fromAddress(id) {
-  const part = addressParts().find(isOf(id));
-  if (!part) return null;
-  const pairs = decodeURIComponent(part.slice(id.length + 1)).split(",").map((pair) => pair.split(":"));
-  return Object.fromEntries(pairs.filter(([, v]) => v && finite(+v)).map(([name, v]) => [name, +v]));
-}
-
-function addressWith(id, state, parts) {
-  const brief = (v) => (v < 1e5 ? String(v) : v.toExponential().replace("+", ""));
-  const mine = state.map(([name, value]) => name + ":" + brief(value)).join(",");
-  const all = [...parts.filter((p) => !isOf(id)(p)), ...(mine ? [id + "=" + mine] : [])].join("&");
-  return all && "#" + all;
-}
-
-// --- Sliders: positions are whole steps, values are exact
+// - Sliders: whole steps; both ends and the default are exact
 
 const partOf = (low, high, log, value) =>
   log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
 const partway = (low, high, log, part) =>
   log ? low * Math.pow(high / low, part) : low + (high - low) * part;
 
-function valueAt({ values, steps, low, high, log }, position) {
+function valueAt(slider, position) {
+  const { values, steps, low, high, log } = slider, part = position / steps;
   if (values) return values[position];
-  const part = position / steps;
-  if (part === 0 || part === 1) return part ? high : low;
+  const exact = [low, high, slider.default].find((v) => positionOf(slider, v) === position);
+  if (exact !== undefined) return exact;
   const coarse = log && Math.pow(high / low, 1 / steps) > 1.012;
   return within(low, high, Number(partway(low, high, log, part).toPrecision(coarse ? 3 : 4)));
 }
@@ -147,9 +133,9 @@ function positionOf({ values, steps, low, high, log }, value) {
   return misses.indexOf(Math.min(...misses));
 }
 
-function admissible({ low, high, whole }, value) {
-  const held = within(low, high, value);
-  return whole ? Math.round(held) : held;
+function admissible(slider, value) {
+  const { values, whole } = slider, held = within(slider.low, slider.high, value);
+  return whole ? Math.round(held) : values ? values[positionOf(slider, held)] : held;
 }
 
 function showSlider(input, output, slider, value) {
@@ -159,9 +145,9 @@ function showSlider(input, output, slider, value) {
   output.textContent = text;
 }
 
-// --- Drawing: data to SVG, and the artists that move
+// - Drawing: data to SVG, and the artists that move
 
-// NaN for what has no place on the axis; far outside is held near.
+// NaN for what has no place; far outside is held near.
 function along([low, high, log], start, length, value) {
   const part = partOf(low, high, log, value);
   return finite(part) ? Math.round(100 * within(-1e4, 1e4, start + length * part)) / 100 : NaN;
@@ -176,7 +162,7 @@ function points(axes, xs, ys, n) {
   });
 }
 
-// Path data of each kind of artist, or nothing where it has no place.
+// Path data of each kind of artist, nothing where it has no place.
 const PATHS = {
   curve(axes, v, n) {
     return points(axes, v.x, v.y, n).map((p, i, all) => p && (all[i - 1] ? "L" : "M") + p).join("");
@@ -206,12 +192,13 @@ const PATHS = {
   },
 };
 
-// False where it has no place.
+// Falsy where it has none.
 function place(node, axes, move, v, n, home) {
-  if (PATHS[move.kind]) {
-    const d = PATHS[move.kind](axes, v, n, home);
+  const path = PATHS[move.kind];
+  if (path) {
+    const d = path(axes, v, n, home);
     if (d) node.querySelector("path").setAttribute("d", d);
-    return Boolean(d);
+    return d;
   }
   const text = move.kind === "text", [x0, y0, dx, dy, angle, turns] = text ? home : [0, 0, 0, 0];
   // A label right of its point turns left near the right edge.
@@ -236,32 +223,31 @@ function gridOf({ grid }) {
   return Float64Array.from({ length: n }, (_, i) => partway(low, high, log, i / (n - 1)));
 }
 
-// --- One explorable
+// - One explorable
 
 function hydrate(figure, live) {
   if (figure.explorable) return figure.explorable;
-  const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-  const find = (selector) => figure.querySelector(selector);
-  const all = (selector) => [...figure.querySelectorAll(selector)];
+  const spec = JSON.parse(figure.querySelector("script").textContent);
+  const find = (css) => figure.querySelector(css), all = (css) => [...figure.querySelectorAll(css)];
+  figure.explorable = (spec.kind === "prediction" ? prediction : explorable)(spec, find, all, live);
   for (const part of all(".ex-live-only")) part.hidden = false;
   figure.classList.add("ex-ready");
-  figure.explorable = (spec.kind === "prediction" ? prediction : explorable)(spec, find, all, live);
   return figure.explorable;
 }
 
 function explorable(spec, find, all, live) {
-  const inputs = all("input[type=range]"), outputs = all(".ex-value"), selects = all("select");
-  const readouts = all(".ex-readouts output"), pinned = all(".ex-pinned"), items = all(".ex-steps li");
-  const said = find(".ex-said"), button = (name) => find(`button[data-do=${name}]`);
+  const inputs = all("input"), outputs = all(".ex-value"), selects = all("select");
+  const readouts = all(".ex-readouts output"), pinned = all(".ex-pinned"), items = all("li");
+  const said = find(".ex-said"), button = (name) => find(`[data-do=${name}]`);
   const defaults = { ...spec.fixed };
   for (const slider of spec.sliders) defaults[slider.name] = slider.default;
-  const values = { ...defaults }, chosen = {};
+  const values = { ...defaults };
   const grids = spec.programs.map(gridOf);
-  const drawings = all("svg.tw-svg").map((svg, k) => ({
+  const drawings = all("svg").map((svg, k) => ({
     ...spec.drawings[k],
     nodes: spec.moves.map((move) => svg.querySelector(`[data-gid="${move.gid}"]`)),
   }));
-  let results = [], step = 0, kept = null, speaking = 0, writing = 0;
+  let results, kept, speaking, writing, step = 0, chosen = {};
 
   function repaint() {
     results = spec.programs.map(({ program, grid }, k) => {
@@ -273,7 +259,7 @@ function explorable(spec, find, all, live) {
     spec.moves.forEach((move, m) => {
       const where = {};
       for (const [role, [p, i]] of Object.entries(move.at)) where[role] = results[p][i];
-      const n = move.grid === undefined ? 1 : grids[move.grid].length;
+      const n = grids[move.grid]?.length || 1;
       for (const { axes, homes, nodes } of drawings) {
         const [axis, ...home] = homes[m];
         const shown = place(nodes[m], axes[axis], move, where, n, home);
@@ -301,18 +287,45 @@ function explorable(spec, find, all, live) {
   }
 
   function comparison(readout, before, now) {
-    const times = now / before > 0 && finite(now / before) ? `, now ×${engineering(now / before, "1")}` : "";
-    return "pinned: " + readoutText(readout, before) + times;
+    const ratio = now / before, times = ratio > 0 && finite(ratio);
+    return "pinned: " + readoutText(readout, before) + (times ? ", now ×" + engineering(ratio, "1") : "");
   }
 
-  const holds = (preset) => Object.entries(preset.values).every(([name, v]) => values[name] === v);
+  const keyed = (group, wanted) => group.presets.find(({ key }) => key === wanted);
+  const holds = (preset) => preset && Object.entries(preset.values).every(([name, v]) => values[name] === v);
 
   function matchPresets() {
     spec.groups.forEach((group, k) => {
-      const first = group.presets.filter(({ key }) => key === chosen[group.name]);
-      const match = [...first, ...group.presets].find(holds);
-      selects[k].value = match ? match.key : "";
+      const match = [keyed(group, chosen[group.name]), ...group.presets].find(holds);
+      selects[k].value = match?.key || "";
     });
+  }
+
+  // The address: what differs from the defaults, beside the parts of others.
+  const parts = () => location.hash.slice(1).split("&").filter(Boolean);
+  const isMine = (part) => part.startsWith(spec.id + "=");
+
+  function address(others) {
+    const moved = Object.entries({ ...values, step }).filter(([name, v]) => v !== (defaults[name] || 0));
+    const brief = ([name, v]) => name + ":" + (v < 1e5 ? v : v.toExponential().replace("+", ""));
+    const mine = moved.map(brief).join(",");
+    if (mine) others.push(spec.id + "=" + mine);
+    return others.length ? "#" + others.join("&") : "";
+  }
+
+  function arrive() {
+    const part = parts().find(isMine);
+    if (!part) return false;
+    // Unlike decodeURIComponent, unescape does not throw where a link is cut short.
+    const given = {}, presets = spec.groups.flatMap((g) => g.presets);
+    for (const [, name, v] of unescape(part).matchAll(/(\w+):([^,:]+)/g)) if (finite(+v)) given[name] = +v;
+    // What no slider holds a link may set only as a preset does.
+    for (const name in spec.fixed) {
+      if (!presets.some((p) => p.values[name] === given[name])) delete given[name];
+    }
+    goTo(given.step || 0);
+    assign(given);
+    return true;
   }
 
   function changed() {
@@ -320,38 +333,36 @@ function explorable(spec, find, all, live) {
     if (live) return live.changed({ ...values });
     clearTimeout(writing);
     writing = setTimeout(() => {
-      // Browsers refuse more than some hundred in half a minute.
+      // Browsers refuse more than some hundred a minute.
       try {
-        history.replaceState(null, "", address(addressParts()) || location.pathname + location.search);
+        const others = parts().filter((p) => !isMine(p));
+        history.replaceState(null, "", address(others) || location.pathname + location.search);
       } catch { /* the setting holds all the same */ }
     }, 300);
   }
 
-  const address = (parts) => addressWith(
-    spec.id, Object.entries({ ...values, step }).filter(([name, v]) => v !== (defaults[name] || 0)), parts);
-
   function assign(given) {
-    for (const name of Object.keys(values)) {
+    for (const name in values) {
       const slider = spec.sliders.find((s) => s.name === name);
       if (name in given) values[name] = slider ? admissible(slider, given[name]) : given[name];
     }
   }
 
   function goTo(next) {
+    assign(defaults);
+    if (!items.length) return;
     const last = items.length - 1;
-    step = within(0, last, next);
+    step = within(0, last, Math.round(next));
     items.forEach((item, k) => { item.hidden = k !== step; });
     find(".ex-count").textContent = `${step + 1} of ${last + 1}`;
-    button("back").disabled = step === 0;
+    button("back").disabled = !step;
     button("next").disabled = step === last;
-    assign(defaults);
     for (const these of spec.steps.slice(0, step + 1)) assign(these.values);
   }
 
   function reset() {
-    assign(defaults);
-    for (const name in chosen) delete chosen[name];
-    if (items.length) goTo(0);
+    chosen = {};
+    goTo(0);
     changed();
   }
 
@@ -364,7 +375,7 @@ function explorable(spec, find, all, live) {
         const ghost = node.cloneNode(true);
         ghost.removeAttribute("data-gid");
         ghost.classList.add("ex-ghost");
-        ghost.querySelectorAll("defs").forEach((defs) => defs.remove());
+        for (const defs of ghost.querySelectorAll("defs")) defs.remove();
         node.before(ghost);
       });
     }
@@ -385,7 +396,7 @@ function explorable(spec, find, all, live) {
     changed();
   }));
   spec.groups.forEach((group, k) => selects[k].addEventListener("change", () => {
-    const preset = group.presets.find(({ key }) => key === selects[k].value);
+    const preset = keyed(group, selects[k].value);
     if (!preset) return matchPresets();
     chosen[group.name] = preset.key;
     if (group.shared && !live) remember(group.name, preset.key);
@@ -394,7 +405,7 @@ function explorable(spec, find, all, live) {
   }));
   const walk = (by) => () => { goTo(step + by); changed(); };
   const actions = { reset, pin, copy, next: walk(1), back: walk(-1) };
-  for (const b of all("button[data-do]")) b.addEventListener("click", actions[b.dataset.do]);
+  for (const b of all("[data-do]")) b.addEventListener("click", actions[b.dataset.do]);
 
   function set(given) {
     assign(given);
@@ -402,23 +413,16 @@ function explorable(spec, find, all, live) {
     repaint();
   }
 
-  function arrive() {
-    const given = fromAddress(spec.id);
-    if (given && items.length) goTo(given.step || 0);
-    if (given) assign(given);
-    return given;
-  }
-
-  if (items.length) goTo(0);
+  goTo(0);
   if (live) {
     assign(live.values);
   } else {
     const arrived = arrive();
     if (!arrived) for (const group of spec.groups.filter((g) => g.shared)) {
-      const preset = group.presets.find(({ key }) => key === remember(group.name));
+      const preset = keyed(group, remember(group.name));
       if (preset) assign(preset.values), (chosen[group.name] = preset.key);
     }
-    if (arrived && isOf(spec.id)(addressParts()[0])) find("*").scrollIntoView();
+    if (arrived && isMine(parts()[0])) find("*").scrollIntoView();
     addEventListener("hashchange", () => { if (arrive()) set({}); });
   }
   set({});
@@ -426,7 +430,7 @@ function explorable(spec, find, all, live) {
   return { spec, values, set };
 }
 
-// --- One prediction: guess, commit, compare
+// - One prediction: guess, commit, compare
 
 function prediction(spec, find, all, live) {
   const input = find("input"), output = find(".ex-value"), details = find("details");
@@ -440,9 +444,8 @@ function prediction(spec, find, all, live) {
   function judge(committed) {
     const { guess } = values, { answer, question } = spec;
     const factor = Math.max(guess / answer, answer / guess);
-    const size = engineering(factor, "1", factor < 10 ? 2 : 3);
-    const miss = factor < 1.1 ? "Right to within ten per cent."
-      : `Too ${guess > answer ? "high" : "low"} by a factor of ${size}.`;
+    const miss = factor < 1.1 ? "Right to within ten per cent." : `Too ${guess > answer ? "high" : "low"
+      } by a factor of ${engineering(factor, "1", factor < 10 ? 2 : 3)}.`;
     find(".ex-said").textContent = committed
       ? `You said ${engineering(guess, slider.unit)}; the answer is ${spec.answer_text}. ${miss}` : "";
     details.open = input.disabled = committed;
@@ -459,15 +462,19 @@ function prediction(spec, find, all, live) {
     const entry = judge(!input.disabled);
     if (input.disabled) remember("guesses", JSON.stringify({ ...guesses(), [spec.id]: entry }));
   });
-  const before = !live && guesses()[spec.id];
-  set(before || (live && live.values) || values);
-  judge(Boolean(before));
+  const before = live ? live.values : guesses()[spec.id], sound = before && finite(before.guess);
+  set(sound ? before : values);
+  judge(Boolean(sound && !live));
   return { spec, values, set };
 }
 
-// --- The page, and the widget of a live notebook
+// - The page, and the widget of a live notebook
 
-const hydrateAll = () => document.querySelectorAll("figure.explorable").forEach((figure) => hydrate(figure));
+function hydrateAll() {
+  for (const figure of document.querySelectorAll("figure.explorable")) {
+    try { hydrate(figure); } catch (error) { console.error(error); } // others live on
+  }
+}
 
 function render({ model, el }) {
   el.innerHTML = model.get("html");

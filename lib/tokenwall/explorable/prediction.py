@@ -59,7 +59,7 @@ class Prediction:
                 f"it must be positive and lie from {low:g} to {high:g}"
             )
         middle = math.sqrt(low * high) if scale == "log" else (low + high) / 2
-        default = float(f"{middle:.1g}")
+        default = min(max(float(f"{middle:.1g}"), low), high)
         self.slider = Slider("guess", label, unit, low, high, default, scale)
         self.answer_text = engineering(self.answer, unit, digits=digits)
         self._values = {"guess": default}

@@ -27,7 +27,8 @@ function summary(entries) {
 }
 
 function fill(board) {
-  const entries = Object.values(guesses()).filter((entry) => entry.factor >= 1);
+  const numbers = (e) => [e.guess, e.answer, e.factor].every(Number.isFinite) && e.factor >= 1;
+  const entries = Object.values(guesses()).filter((e) => e && typeof e.unit === "string" && numbers(e));
   board.querySelector(".sc-none").hidden = entries.length > 0;
   board.querySelector(".sc-some").hidden = entries.length === 0;
   if (!entries.length) return;

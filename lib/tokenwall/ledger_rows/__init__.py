@@ -3,6 +3,7 @@
 from tokenwall.ledger_rows.attention import (
     PROMPT,
     decode_attention_row,
+    expanded_decode_factor,
     prefill_attention_row,
     prefill_times,
 )
@@ -16,7 +17,6 @@ from tokenwall.ledger_rows.energy import (
     rack_power,
     record_energy,
     switch_energy,
-    thermodynamic_bound,
 )
 from tokenwall.ledger_rows.light import (
     light_bound,
@@ -56,6 +56,7 @@ __all__ = [
     "energy_ledger",
     "energy_rows",
     "erasure_bound",
+    "expanded_decode_factor",
     "fastest_rate",
     "fewer_bits_row",
     "first_ledger",
@@ -75,7 +76,6 @@ __all__ = [
     "side_by_side_row",
     "stack_density",
     "switch_energy",
-    "thermodynamic_bound",
     "waiting_any_model_row",
     "waiting_row",
     "weights_radius",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 from tokenwall import scenario
@@ -13,12 +14,18 @@ from tokenwall.attention import (
     queries_outer_traffic,
     score_flop,
 )
-from tokenwall.data.facts import facts, sources
+from tokenwall.data.facts import estimate, facts, sources
 from tokenwall.estimate import Estimate, Spread, through
 from tokenwall.ledger import Row
 from tokenwall.roofline import prefill_time, step_time
 
-__all__ = ["PROMPT", "decode_attention_row", "prefill_attention_row", "prefill_times"]
+__all__ = [
+    "PROMPT",
+    "decode_attention_row",
+    "expanded_decode_factor",
+    "prefill_attention_row",
+    "prefill_times",
+]
 
 CHAPTER = "book/mitigations/attention.ipynb"
 # Tokens of a prompt; from a page of text to a small book.
@@ -26,7 +33,14 @@ PROMPT = Estimate(8192, 2048, 32768, Spread.CASES)
 FAST_MEMORY = "h100-sm"
 
 
-def prefill_times(machine: Any, model: Any, prompt: float, share: float = 1) -> dict[str, float]:
+def prefill_times(
+    machine: Any,
+    model: Any,
+    prompt: float,
+    *,
+    attention_fraction: float = 1,
+    compute_fraction: float = 1,
+) -> dict[str, float]:
     """Bounds on the time to read a prompt, by part [s].
 
     The naive table of scores goes through main memory; re-reads of keys and values are taken to be
@@ -37,7 +51,8 @@ def prefill_times(machine: Any, model: Any, prompt: float, share: float = 1) -> 
         machine: a row of the machine table.
         model: a row of the model table.
         prompt: tokens.
-        share: of the peak arithmetic that kernels reach.
+        attention_fraction: share of the peak arithmetic that a kernel of attention reaches.
+        compute_fraction: the same of plain matrix products, those of naive attention among them.
 
     Returns:
         weights: the products with the weights; naive and tiled: attention itself.
@@ -53,17 +68,18 @@ def prefill_times(machine: Any, model: Any, prompt: float, share: float = 1) -> 
             prompt,
             head_size=size,
             query_tile=rows,
-            fast_memory=facts(FAST_MEMORY)["shared_memory"],
+            fast_memory=facts(FAST_MEMORY)["block_memory"],
         )
     )
     passing = copies * float(compulsory_traffic(rows, prompt, head_size=size))
-    roof = {"bandwidth": bandwidth, "peak_rate": share * peak}
+    roof = {"bandwidth": bandwidth, "peak_rate": attention_fraction * peak}
+    products = {"bandwidth": bandwidth, "peak_rate": compute_fraction * peak}
     reading = prefill_time(
-        model["active_parameters"], prompt, peak_rate=peak, compute_fraction=share
+        model["active_parameters"], prompt, peak_rate=peak, compute_fraction=compute_fraction
     )
     return {
         "weights": float(reading),
-        "naive": float(step_time(written, flop, **roof)),
+        "naive": float(step_time(written, flop, **products)),
         "tiled": float(step_time(passing, flop / 2, **roof)),
     }
 
@@ -71,46 +87,72 @@ def prefill_times(machine: Any, model: Any, prompt: float, share: float = 1) -> 
 def prefill_attention_row(machine: Any, model: Any, prompt: Estimate = PROMPT) -> Row:
     """How many times faster a prompt is read with tiled attention.
 
-    The value takes all arithmetic at the share of its peak that kernels reach, and the naive table
-    at the full bandwidth. The interval joins the prompt's with that of the share: from the second
-    FlashAttention on a chip it was not written for to the third on its own.
+    Products with weights, and those of naive attention, run at the share of the peak that plain
+    matrix products were measured to reach on an H100; tiled attention at that of its own kernels.
+    The value takes the kernel written for the chip, the interval joins the prompt's with both
+    shares: down to the second FlashAttention on a chip that it was not written for. The naive table
+    crosses main memory at the full bandwidth.
 
     Args:
-        machine: a row of the machine table.
+        machine: a row of the machine table; the shares are those of an H100.
         model: a row of the model table.
         prompt: tokens of the prompt.
     """
-    second = facts("flash-attention-2")
-    shares = Estimate(
-        second["reached_fraction"],
-        second["h100_reached_fraction"],
-        facts("flash-attention-3")["reached_fraction"],
-        Spread.CASES,
-    )
+    best = facts("flash-attention-3")["reached_fraction"]
+    slow = facts("flash-attention-2")["h100_reached_fraction"]
+    shares = Estimate(best, slow, best, Spread.CASES)
+    products = estimate("h100-gemm", "reached_fraction")
 
-    def gain(tokens: float, share: float) -> float:
-        times = prefill_times(machine, model, tokens, share)
+    def gain(tokens: float, share: float, plain: float) -> float:
+        times = prefill_times(
+            machine, model, tokens, attention_fraction=share, compute_fraction=plain
+        )
         return (times["weights"] + times["naive"]) / (times["weights"] + times["tiled"])
 
-    value = gain(prompt.value, shares.value)
-    ends = [gain(p, s) for p in (prompt.low, prompt.high) for s in (shares.low, shares.high)]
+    inputs = (prompt, shares, products)
+    value = gain(*(each.value for each in inputs))
+    ends = [gain(*at) for at in product(*((each.low, each.high) for each in inputs))]
     return Row(
         "tiled-prefill",
         "Attention that never writes its scores, reading a prompt",
-        Estimate(value, min(ends), max(ends), Spread.CASES),
+        Estimate(value, min(value, *ends), max(value, *ends), Spread.CASES),
         ("naive_traffic", "compulsory_traffic", "score_flop", "prefill_time", "step_time"),
-        {"prompt": prompt.value, "reached_fraction": shares.value},
-        f"{_sources(machine, model)}; dao2022; dao2023; shah2024",
+        {
+            "prompt": prompt.value,
+            "attention_fraction": shares.value,
+            "compute_fraction": products.value,
+        },
+        f"{_sources(machine, model)}; dao2022; shah2024; aiconfigurator2026",
         CHAPTER,
         note="A factor on the time of a prompt, not on the rate of later tokens.",
     )
+
+
+def expanded_decode_factor(model: Any) -> float:
+    """How many times the cache crosses memory where keys are copied out for every head of a group.
+
+    Frameworks of the time first wrote keys and values once for each query head and then attended
+    to the copies: the cache is read, and the copies are written and read. Against that baseline
+    a kernel that shares them gains this much in the attention of a step.
+
+    Args:
+        model: a row of the model table.
+
+    Example:
+        >>> from tokenwall.data import model
+        >>> expanded_decode_factor(model("llama-3.1-70b"))
+        17.0
+    """
+    return 1 + 2 * float(model["heads"]) / float(model["kv_heads"])
 
 
 def decode_attention_row(machine: Any, model: Any, context: Estimate, batch: float = 1) -> Row:
     """How many times faster a token is written with tiled attention: next to nothing.
 
     The table has one row for each head of a group, so little is saved beside the cache, and the
-    weights are read besides.
+    weights are read besides. The naive side reads keys and values once for a group; frameworks
+    that copied them out for each head moved more (`expanded_decode_factor`). One new token for
+    each sequence; with several, or with many heads on one cache, arithmetic may limit instead.
 
     Args:
         machine: a row of the machine table.
@@ -122,7 +164,7 @@ def decode_attention_row(machine: Any, model: Any, context: Estimate, batch: flo
     size = float(model["head_size"])
     copies = batch * float(model["layers"]) * float(model["kv_heads"])
     weights = scenario.step_weight_bytes(model)
-    fast = facts(FAST_MEMORY)["shared_memory"]
+    fast = facts(FAST_MEMORY)["block_memory"]
     tile = max(group, float(attention_tile(fast, size)))
 
     def gain(tokens: float) -> float:

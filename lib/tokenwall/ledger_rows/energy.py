@@ -50,7 +50,6 @@ __all__ = [
     "record_energy",
     "reliable_row",
     "switch_energy",
-    "thermodynamic_bound",
     "usual_setting",
 ]
 
@@ -277,16 +276,6 @@ def barrier_bound(power: Estimate, model: Any) -> Estimate:
         return float(thermodynamic_rate(watts, count[end], **warm))
 
     return _bound(power, rate)
-
-
-def thermodynamic_bound(power: Estimate, model: Any) -> Estimate:
-    """The older name of `barrier_bound`.
-
-    Args:
-        power: that the machine may draw [W].
-        model: a row of the model table, or its name, key or alias.
-    """
-    return barrier_bound(power, model)
 
 
 def usual_setting() -> tuple[float, float]:

@@ -228,25 +228,27 @@ def traffic_board() -> Board:
         for e in (naive, tiled, once)
     ]
     alt = (
-        "Bytes moved for one head over the tokens in its cache, both logarithmic. For 8,192 "
+        "Bytes moved for one head over the tokens in its cache, both logarithmic, with one tile by "
+        "the rule for both sides. For 8,192 "
         f"tokens that attend to themselves, vectors of 128 and 102 kB of fast memory: three passes "
         f"{shown[0]}, tiled {shown[1]}, inputs and results once {shown[2]}."
     )
     caption = (
-        "One key-value head, numbers of 16 bits, no mask. A chip's shared memory is that of one "
-        "multiprocessor; what lies between it and main memory is left out."
+        "One key-value head, numbers of 16 bits, no mask. Both sides use one tile by the rule, not "
+        "the shapes that move least. A chip's shared memory is what one block of threads may "
+        "have; what lies between it and main memory is left out."
     )
     return Board(board.moves, readouts, presets, {}, alt, [], caption)
 
 
 def _chips() -> list[Preset]:
     shared = {
-        "a100-sxm-80gb": ("A100, one multiprocessor", "a100-sm"),
-        "h100-sxm": ("H100, one multiprocessor", "h100-sm"),
-        "rtx-4090": ("RTX 4090, one multiprocessor", "rtx-4090-sm"),
+        "a100-sxm-80gb": ("A100, one block", "a100-sm"),
+        "h100-sxm": ("H100, one block", "h100-sm"),
+        "rtx-4090": ("RTX 4090, one block", "rtx-4090-sm"),
     }
     chips = [
-        Preset("machine", label, {"fast_memory": facts(key)["shared_memory"]}, machine_key)
+        Preset("machine", label, {"fast_memory": facts(key)["block_memory"]}, machine_key)
         for machine_key, (label, key) in shared.items()
     ]
     tpu = machine("tpu-v5e")
@@ -265,6 +267,7 @@ def _phases() -> list[Preset]:
     rows = {
         "the whole prompt": KEYS[1],
         "a chunk of 512": 512.0,
+        "8 drafted tokens, 16 heads share": 128.0,
         "one token, 8 heads share": 8.0,
         "one token, one head": 1.0,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,12 @@ import pandas as pd
 from tokenwall.attention import (
     Attended,
     FastMemory,
+    Shape,
+    Tiles,
     attention_tile,
     backward_tile,
+    best_naive_shape,
+    best_tiled_shape,
     compulsory_traffic,
     keys_outer_attention,
     keys_outer_traffic,
@@ -24,11 +29,15 @@ from tokenwall.attention import (
     recomputed_backward_traffic,
     score_flop,
     stored_backward_traffic,
+    sweep_intensity,
     traffic_order,
 )
 from tokenwall.data.attention import attention_device, attention_speeds
+from tokenwall.data.comparisons import compared
 from tokenwall.data.facts import facts
-from tokenwall.roofline import step_time
+from tokenwall.data.selections import selected
+from tokenwall.estimate import Estimate
+from tokenwall.roofline import ridge_intensity, step_time
 
 Algorithm = Callable[..., Attended]
 ALGORITHMS: dict[str, Algorithm] = {
@@ -137,19 +146,118 @@ def gain_table(keys: int, head_size: int, fast_memory: float) -> pd.DataFrame:
         fast_memory: its size [B].
 
     Returns:
-        A frame with rows and gain; `attrs` holds the tile and the arguments.
+        A frame with rows, the gain with one tile by the rule of `attention_tile` for both, and
+        the best gain, both in the shapes that move least; `attrs` holds the tile and the
+        arguments.
     """
     tile = float(attention_tile(fast_memory, head_size))
     rows = np.unique(np.round(np.geomspace(1, keys, 120)))
     naive = naive_traffic(rows, keys, head_size=head_size, query_tile=tile, fast_memory=fast_memory)
     tiled = queries_outer_traffic(rows, keys, head_size=head_size, query_tile=tile)
-    table = pd.DataFrame({"rows": rows, "gain": naive / tiled})
+    shape: dict[str, Any] = {"head_size": head_size, "fast_memory": fast_memory}
+    best = [
+        best_naive_shape(n, keys, **shape).traffic / best_tiled_shape(n, keys, **shape).traffic
+        for n in rows
+    ]
+    table = pd.DataFrame({"rows": rows, "gain": naive / tiled, "best": best})
     table.attrs |= {"tile": tile, "keys": keys, "head_size": head_size, "fast": fast_memory}
     return table
 
 
+def shape_table(tokens: int, head_size: int, fast_memory: float) -> pd.DataFrame:
+    """Three passes and tiles that sweep, by the rule and in the shapes that move least.
+
+    Args:
+        tokens: queries, and as many keys.
+        head_size: numbers in a vector.
+        fast_memory: its size [B].
+
+    Returns:
+        A frame by shape: rows and keys of both tiles, bytes of both [B], their quotient, and the
+        tiled bytes over the least that is proved.
+    """
+    size: dict[str, Any] = {"head_size": head_size, "fast_memory": fast_memory}
+    tile = int(attention_tile(fast_memory, head_size))
+    square = Tiles(tile, min(tile, head_size))
+    ruled = [
+        Shape(square, formula(name, tokens, head_size, fast_memory, 2))
+        for name in ("three passes", "queries stay")
+    ]
+    shapes = {"by the rule": ruled}
+    for name, narrowest in (("64 keys or more", 64), ("16 keys or more", 16), ("any", 1)):
+        shapes[name] = [
+            find(tokens, tokens, **size, narrowest=narrowest)
+            for find in (best_naive_shape, best_tiled_shape)
+        ]
+    least = float(least_traffic(tokens, tokens, **size))
+    return pd.DataFrame(
+        {
+            name: {
+                "naive rows": naive.tiles.queries,
+                "naive keys": naive.tiles.keys,
+                "naive": naive.traffic,
+                "tiled rows": tiled.tiles.queries,
+                "tiled keys": tiled.tiles.keys,
+                "tiled": tiled.traffic,
+                "gain": naive.traffic / tiled.traffic,
+                "over the least": tiled.traffic / least,
+            }
+            for name, (naive, tiled) in shapes.items()
+        }
+    ).T
+
+
+def fewer_bytes(naive: Shape, tiled: Shape) -> float:
+    """How many times fewer bytes the second moves, where each has the shape that moves least.
+
+    Args:
+        naive: three passes in their best tiles.
+        tiled: attention that never writes its scores, in its own.
+    """
+    sides = (Estimate.exact(shape.traffic) for shape in (naive, tiled))
+    return compared("attention-bytes", *sides).value
+
+
+# Rows that share a sweep of the cache, and the widths of its keys, its values and its tokens.
+DECODERS = {
+    "one head": (1, 128, 128, 256),
+    "8 heads share": (8, 128, 128, 256),
+    "16 heads share": (16, 128, 128, 256),
+    "16 heads share, 8 drafted tokens": (128, 128, 128, 256),
+    "128 heads share a latent cache": (128, 576, 512, 576),
+    "the same, 2 drafted tokens": (256, 576, 512, 576),
+}
+
+
+def decode_table(peak_rate: float, bandwidth: float) -> pd.DataFrame:
+    """Arithmetic that a step of decoding gets out of a byte of its cache, against the ridge.
+
+    Args:
+        peak_rate: arithmetic rate of the device [FLOP/s].
+        bandwidth: of its memory [B/s].
+
+    Returns:
+        A frame by kind of decoding: rows, numbers read for each token of the cache, FLOP/B, and
+        that over the ridge.
+    """
+    ridge = float(ridge_intensity(peak_rate, bandwidth))
+    lines = {}
+    for name, (rows, keys, values, cached) in DECODERS.items():
+        found = float(sweep_intensity(rows, keys, value_head_size=values, cached_size=cached))
+        lines[name] = {
+            "rows": rows,
+            "numbers a token": cached,
+            "arithmetic": found,
+            "over the ridge": found / ridge,
+        }
+    return pd.DataFrame(lines).T
+
+
 def backward_table(tokens: int, head_size: int, fast_memory: int) -> pd.DataFrame:
     """Stored against computed again: bytes kept, moved, and arithmetic, of one head in 16 bits.
+
+    The last row keeps the numbers of a row and the gradients of the queries, which sweeps sum up,
+    in 4 bytes as kernels do.
 
     Args:
         tokens: of the sequence.
@@ -158,6 +266,11 @@ def backward_table(tokens: int, head_size: int, fast_memory: int) -> pd.DataFram
     """
     side = _backward_side(head_size, fast_memory)
     shape = {"head_size": head_size, "key_tile": side}
+    again = float(recomputed_backward_traffic(tokens, tokens, **shape))
+    # Set once, then read and written in every sweep: gradients of the queries. Two numbers a row
+    # are kept and formed besides, written once and read in every sweep.
+    sweeps = math.ceil(tokens / side)
+    wider = 2.0 * tokens * (head_size * (1 + 2 * sweeps) + 1 + 2 * sweeps)
     forward = float(score_flop(tokens, tokens, head_size=head_size))
     rows = {
         "stored": {
@@ -167,7 +280,12 @@ def backward_table(tokens: int, head_size: int, fast_memory: int) -> pd.DataFram
         },
         "computed again": {
             "kept for the backward pass": 2.0 * tokens,
-            "moved by it": float(recomputed_backward_traffic(tokens, tokens, **shape)),
+            "moved by it": again,
+            "arithmetic of both passes": 3.5 * forward,
+        },
+        "again, sums in 4 bytes": {
+            "kept for the backward pass": 4.0 * tokens,
+            "moved by it": again + wider,
             "arithmetic of both passes": 3.5 * forward,
         },
     }
@@ -182,23 +300,32 @@ def speed_table() -> pd.DataFrame:
     """Published times of naive and tiled attention beside the least that each could take.
 
     Main memory is read at the data sheet's rate and arithmetic runs at its peak. Re-reads of keys
-    and values are left to the shared cache, so that the bounds hold whatever the tiles are.
+    and values are left to the shared cache, so that the bounds hold whatever the tiles are. Holds
+    every row that the rules "attention-alike" and "attention-unlike" select.
 
     Returns:
-        A frame with device, kernel, phase, tokens, and for naive and fused the bound and the time
-        [s], their quotients predicted and measured, and which limit binds the fused bound.
+        A frame with device, kernel, phase, tokens, the formats of both kernels and whether they
+        are alike, and for naive and fused the bound and the time [s], their quotients predicted
+        and measured, and which limit binds the fused bound.
     """
-    rows = [_judged(row) for _, row in attention_speeds().iterrows()]
-    return pd.DataFrame(rows).sort_values(["device", "tokens"]).reset_index(drop=True)
+    every = attention_speeds().set_index("id")
+    rows = [
+        _judged(every.loc[key], alike=rule == "attention-alike")
+        for rule in ("attention-alike", "attention-unlike")
+        for key in selected(rule)["id"]
+    ]
+    order = ["alike", "device", "phase", "tokens"]
+    table = pd.DataFrame(rows).sort_values(order, ascending=[False, True, True, True])
+    return table.reset_index(drop=True)
 
 
-def _judged(row: Any) -> dict[str, Any]:
+def _judged(row: Any, *, alike: bool) -> dict[str, Any]:
     device = attention_device(row["machine"])
     pairs, tokens, width = row["batch"] * row["heads"], row["tokens"], row["head_size"]
     both = row["phase"] == "forward and backward"
     flop = pairs * float(score_flop(tokens, tokens, head_size=width))
     shape = {"head_size": width, "key_tile": tokens}
-    fast = facts("h100-sm")["shared_memory"]
+    fast = facts("h100-sm")["block_memory"]
     written = float(
         naive_traffic(tokens, tokens, head_size=width, query_tile=tokens, fast_memory=fast)
     )
@@ -218,21 +345,31 @@ def _judged(row: Any) -> dict[str, Any]:
     )
     fused_flop = (3.5 if both else 1) * flop
     fused_bound = step_time(pairs * passing, fused_flop, bandwidth=bandwidth, peak_rate=fast_rate)
-    timed = row["unit"] == "ms"
-    naive, fused = (row[f"{n}_si"] if timed else flop / row[f"{n}_si"] for n in ("naive", "fused"))
+    # The benchmark divides the same arithmetic, 3.5 passes with the backward one, by both times.
+    naive, fused = (
+        row[f"{n}_si"] if row["unit"] == "ms" else fused_flop / row[f"{n}_si"]
+        for n in ("naive", "fused")
+    )
     return {
         "device": _DEVICES[row["machine"]],
         "kernel": row["kernel"],
         "phase": row["phase"],
         "tokens": tokens,
+        "formats": f"{row['naive_format']}, {row['fused_format']}",
+        "alike": alike,
         "naive bound": float(naive_bound),
         "naive": naive,
         "fused bound": float(fused_bound),
         "fused": fused,
         "predicted": float(naive_bound / fused_bound),
-        "measured": naive / fused,
+        "measured": _speed_up(naive, fused) if alike else naive / fused,
         "fused by arithmetic": bool(fused_flop / fast_rate > pairs * passing / bandwidth),
     }
+
+
+def _speed_up(naive: float, fused: float) -> float:
+    """The gain of tiles; for formats that differ the quotient holds the gain of the format too."""
+    return compared("attention-speed", Estimate.exact(naive), Estimate.exact(fused)).value
 
 
 _DEVICES = {
@@ -258,12 +395,16 @@ def extreme_scores(scale: float) -> tuple[Any, Any, Any]:
 
 __all__ = [
     "ALGORITHMS",
+    "DECODERS",
     "backward_table",
     "counted",
+    "decode_table",
     "extreme_scores",
+    "fewer_bytes",
     "formula",
     "gain_table",
     "inputs",
+    "shape_table",
     "speed_table",
     "sweep_table",
 ]

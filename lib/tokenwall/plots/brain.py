@@ -9,88 +9,106 @@ import numpy as np
 
 from tokenwall import style
 from tokenwall.plots.energy import title
+from tokenwall.plots.energy_tables import times
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-AHEAD = 0.95
+    from tokenwall.estimate import Estimate
+
+_COLOUR = {"rack": style.ENERGY, "person": style.NETWORK, "open": style.NEUTRAL}
 
 
-def _colour(chance: float) -> str:
-    if chance >= AHEAD:
-        return style.NETWORK
-    return style.ENERGY if chance <= 1 - AHEAD else style.NEUTRAL
-
-
-def verdicts(table: pd.DataFrame) -> dict[str, int]:
-    """How many axes the brain wins, the rack wins, and nobody surely wins.
+def standings(table: pd.DataFrame) -> dict[str, str]:
+    """Who is ahead in each group of rows, over every end of every interval.
 
     Args:
         table: as `comparison` makes it.
+
+    Returns:
+        By group: "rack", "person", or "open" where rows or ends disagree.
     """
-    brain = int((table["chance"] >= AHEAD).sum())
-    rack = int((table["chance"] <= 1 - AHEAD).sum())
-    return {"brain": brain, "rack": rack, "open": len(table) - brain - rack}
+    found = table.groupby("group", sort=False)["ahead"].agg(set)
+    return {
+        group: next(iter(names)) if len(names) == 1 else "open" for group, names in found.items()
+    }
 
 
 def comparison_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
-    """Brain over rack for each joule, axis by axis, with the spread of the estimates.
+    """Person over rack for each joule, by what is counted and who is charged.
 
     Args:
         table: as `comparison` makes it.
         narrow: for a phone's width.
     """
-    height = (0.52 if narrow else 0.36) * len(table) + 1.5
+    blocks = list(table.groupby("counted", sort=False))
+    lines = len(table) * (2 if narrow else 1) + len(blocks)
+    height = (0.24 if narrow else 0.27) * lines + 1.9
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
-    ax.set(xscale="log", xlim=(1e-6 if narrow else 1e-11, table["high"].max() * 40))
-    for place, row in enumerate(table.itertuples(index=False)):
-        colour = _colour(row.chance)
-        ax.plot([row.low, row.high], [place, place], color=colour, lw=1.6)
-        ax.plot([row.ratio], [place], "o", color=colour)
-        if narrow:
-            ax.text(1.3e-6, place - 0.36, row.axis, color=colour, fontsize=8, va="center")
-        else:
-            ax.text(1.5e-11, place, row.axis, color=colour, va="center")
-        ax.annotate(
-            _percent(row.chance),
-            (row.high, place),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontsize=8,
-        )
+    left = 1e-8 if narrow else 1e-13
+    ax.set(xscale="log", xlim=(left, 1e10 if narrow else 1e11))
+    place = 0.0
+    for counted, rows in blocks:
+        ax.text(left * 1.5, place, counted, va="center", fontweight="bold", fontsize=8.5)
+        place += 1
+        for row in rows.itertuples(index=False):
+            place = _row(ax, row, place, left, narrow)
     ax.axvline(1, color=style.MUTED, lw=1)
-    ax.set_ylim(len(table) - 0.3, -1.5)
-    ax.text(0.8, -1.0, "rack ahead", ha="right", color=style.ENERGY)
-    ax.text(1.25, -1.0, "brain ahead", color=style.NETWORK)
+    ax.set_ylim(place - 0.3, -2.0)
+    ax.text(0.7, -1.3, "rack ahead", ha="right", color=style.ENERGY)
+    ax.text(1.4, -1.3, "person ahead", color=style.NETWORK)
     ax.set_yticks([])
+    ax.set_xticks([1e-4, 1e-2, 1, 1e2, 1e4, 1e6])
+    ax.minorticks_off()
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
-    ax.set_xlabel(
-        "brain over rack for each joule"
-        if narrow
-        else "brain over rack for each joule; beside it the chance that the brain is ahead"
-    )
-    found = verdicts(table)
-    title(
-        ax,
-        f"The rack is surely ahead on {found['rack']} axes, the brain on {found['brain']}; "
-        f"{found['open']} stay open",
-        narrow,
-    )
+    ax.set_xlabel("person over rack for each joule")
+    style.interval_legend(fig, list(table["ratio"]), columns=2)
+    title(ax, _finding(table), narrow)
     return fig
 
 
-def _percent(chance: float) -> str:
-    return (
-        "below 1 %" if chance < 0.01 else "above 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
+def _row(ax: Axes, row: object, place: float, left: float, narrow: bool) -> float:
+    """One line of the figure; returns where the next one goes."""
+    ratio, charged = row.ratio, row.charged  # type: ignore[attr-defined]
+    colour = _COLOUR[row.ahead]  # type: ignore[attr-defined]
+    ax.text(left * 1.5, place, charged, color=colour, va="center", fontsize=8)
+    place += 0.9 if narrow else 0.0
+    style.interval(ax, ratio, place, colour=colour, width=1.4)
+    ax.plot([ratio.value], [place], "o", color=colour, ms=5)
+    ahead = "rack" if ratio.value < 1 else "person"
+    factor = times(max(ratio.value, 1 / ratio.value))
+    ax.annotate(
+        f"{ahead} {factor}",
+        (ratio.low if ahead == "rack" else ratio.high, place),
+        (-6 if ahead == "rack" else 6, 0),
+        textcoords="offset points",
+        ha="right" if ahead == "rack" else "left",
+        va="center",
+        color=colour,
+        fontsize=8,
     )
+    return place + 1
+
+
+def _finding(table: pd.DataFrame) -> str:
+    found = standings(table)
+    named = {
+        who: [group for group, ahead in found.items() if ahead == who]
+        for who in ("rack", "person", "open")
+    }
+    parts = [
+        f"the {who} leads in {' and '.join(named[who])}" for who in ("rack", "person") if named[who]
+    ]
+    if named["open"]:
+        parts.append(f"{' and '.join(named['open'])} stay open")
+    said = "; ".join(parts)
+    return said[0].upper() + said[1:]
 
 
 def comparison_alt(table: pd.DataFrame) -> str:
@@ -100,85 +118,100 @@ def comparison_alt(table: pd.DataFrame) -> str:
         table: as `comparison` makes it.
     """
     rows = "; ".join(
-        f"{row.axis}, {engineering(row.ratio, digits=2)} (from {engineering(row.low, digits=2)} "
-        f"to {engineering(row.high, digits=2)}), brain ahead: {_percent(row.chance)}"
+        f"{row.counted}, {row.charged}, {engineering(row.ratio.value, digits=2)} (from "
+        f"{engineering(row.ratio.low, digits=2)} to {engineering(row.ratio.high, digits=2)})"
         for row in table.itertuples(index=False)
     )
     return (
-        "Brain over rack for each joule on a logarithmic axis, median, nine tenths, and the "
-        f"chance that the brain is ahead: {rows}."
+        f"Person over rack for each joule on a logarithmic axis, value and interval: {rows}. "
+        f"{style.interval_words(table['ratio'])}"
     )
 
 
-def operations_figure(
-    draws: Mapping[str, npt.NDArray[np.float64]],
+def methods_figure(
+    methods: Mapping[str, Estimate],
+    credence: tuple[float, float],
     lines: Mapping[str, float],
     *,
     narrow: bool = False,
 ) -> Figure:
-    """How the estimates of a brain's operations a joule lie against machines and limits.
+    """Estimates of a brain's operations a joule, by method, beside machines and limits.
 
     Args:
-        draws: label to draws [FLOP/J]; the first is filled, the others are outlines.
-        lines: label to operations a joule of machines and limits [FLOP/J].
+        methods: label to operations a joule [FLOP/J].
+        credence: operations a joule that one author thinks more likely than not to be enough,
+            and more than which he thinks unlikely to be needed [FLOP/J].
+        lines: label to operations a joule of machines and limits, the CMOS limit among them
+            [FLOP/J].
         narrow: for a phone's width.
     """
     fig, ax = style.figure(
-        narrow, figsize=(style.NARROW[0], 4.2) if narrow else (style.WIDE[0], 3.8)
+        narrow, figsize=(style.NARROW[0], 5.6) if narrow else (style.WIDE[0], 4.6)
     )
-    edges = np.arange(10, 22.01, 0.25)
-    middles = 10 ** ((edges[1:] + edges[:-1]) / 2)
-    top = 0.0
-    for number, (label, values) in enumerate(draws.items()):
-        share = np.histogram(np.log10(values), edges)[0] / len(values)
-        top = max(top, float(share.max()))
-        colour = style.NETWORK if number == 0 else style.MUTED
-        if number == 0:
-            ax.fill_between(middles, share, color=colour, alpha=0.25, lw=0)
-        ax.plot(middles, share, color=colour, lw=1.6)
-        # The filled one is named on its left, the outline above its long right tail.
+    left = 1e10 if narrow else 1e4
+    ax.set(xscale="log", xlim=(left, 1e22))
+    rise = 0.36 if narrow else 0.0
+    for place, (label, each) in enumerate(methods.items()):
+        ax.text(left * 1.5, place - rise, label, color=style.NETWORK, va="center", fontsize=8.5)
+        style.interval(ax, each, place, colour=style.NETWORK, width=1.6)
+        ax.plot([each.value], [place], "o", color=style.NETWORK, ms=5)
+    last = len(methods)
+    ax.text(left * 1.5, last - rise, "Carlsmith's own odds", va="center", fontsize=8.5)
+    for at, words, side in zip(
+        credence, ("more likely than not enough", "unlikely to need more"), (-1, 1), strict=True
+    ):
+        ax.plot([at], [last], "D", color=style.INK, ms=5)
         ax.annotate(
-            textwrap.fill(label, 14 if narrow else 20),
-            (1.5e16, 0.5 * top) if number else (1.5e10, top),
-            color=colour,
-            fontsize=8 if narrow else 9,
+            textwrap.fill(words, 14) if narrow else words,
+            (at, last),
+            (0, -8),
+            textcoords="offset points",
             va="top",
-        )
-    ax.set(xscale="log", xlim=(1e10, 1e22), ylim=(0, top * 1.9))
-    for number, (label, value) in enumerate(lines.items()):
-        ax.axvline(value, color=style.ENERGY if number == 0 else style.NEUTRAL, lw=1.2)
-        ax.text(
-            value * 1.12,
-            top * 1.86,
-            label,
-            rotation=90,
-            va="top",
-            color=style.ENERGY if number == 0 else style.NEUTRAL,
+            ha="center" if side < 0 or not narrow else "right",
             fontsize=8,
         )
+    top = -5.2 if narrow else -4.8
+    ax.set_ylim(last + (1.5 if narrow else 1.0), top)
+    for label, value in lines.items():
+        machine = label.startswith("accelerators")
+        colour = style.ENERGY if machine else style.NEUTRAL
+        ax.axvline(value, color=colour, lw=1.2)
+        ax.text(value * 1.15, top + 0.1, label, rotation=90, va="top", color=colour, fontsize=8)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
+    ax.set_xticks(10.0 ** np.arange(10, 23, 4 if narrow else 2))
+    ax.minorticks_off()
     ax.set_xlabel("operations for each joule")
-    ax.set_ylabel("share of the draws")
-    limit = list(lines.values())[1]
-    below = [f"{100 * float(np.mean(values < limit)):.0f} %" for values in draws.values()]
-    title(ax, f"Estimates of the brain below the CMOS limit: {' or '.join(below)} of them", narrow)
+    style.interval_legend(fig, list(methods.values()), columns=2)
+    below = sum(each.value < lines["CMOS limit"] for each in methods.values())
+    title(
+        ax,
+        f"The middle of {below} of {len(methods)} estimates lies below the CMOS limit",
+        narrow,
+    )
     return fig
 
 
-def operations_alt(draws: Mapping[str, npt.NDArray[np.float64]], lines: Mapping[str, float]) -> str:
+def methods_alt(
+    methods: Mapping[str, Estimate], credence: tuple[float, float], lines: Mapping[str, float]
+) -> str:
     """The figure in words.
 
     Args:
-        draws: label to draws [FLOP/J].
+        methods: label to operations a joule [FLOP/J].
+        credence: as in `methods_figure` [FLOP/J].
         lines: label to operations a joule of machines and limits [FLOP/J].
     """
     spread = "; ".join(
-        f"{label}, median {engineering(float(np.median(values)), digits=2)}, nine tenths from "
-        f"{engineering(float(np.quantile(values, 0.05)), digits=1)} to "
-        f"{engineering(float(np.quantile(values, 0.95)), digits=1)}"
-        for label, values in draws.items()
+        f"{label}, {engineering(each.value, digits=2)}, from {engineering(each.low, digits=1)} to "
+        f"{engineering(each.high, digits=1)}"
+        for label, each in methods.items()
     )
     marks = "; ".join(f"{label}, {engineering(at, digits=2)}" for label, at in lines.items())
-    return f"Distribution of operations a joule on a logarithmic axis. {spread}. Lines: {marks}."
+    half, most = (engineering(at, digits=1) for at in credence)
+    return (
+        f"Operations a joule on a logarithmic axis, one estimate below the other. {spread}. "
+        f"Carlsmith's own odds: {half} more likely than not enough, more than {most} unlikely to "
+        f"be needed. Lines: {marks}. {style.interval_words(methods.values())}"
+    )

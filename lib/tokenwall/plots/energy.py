@@ -29,13 +29,15 @@ _SERIES_COLOUR = {
     "llama-3.1-70b-4xh100": style.ENERGY,
     "llama-3.1-70b-2xb200": style.COMPUTE,
     "llama-3.1-8b-1xh100": style.NETWORK,
+    "llama-3.1-8b-1xb200": style.MUTED,
 }
 
 _SERIES_PLACE = {
     "llama-3.1-405b-8xb200": ((0, 9), "center", "bottom"),
     "llama-3.1-70b-4xh100": ((6, 2), "left", "bottom"),
     "llama-3.1-70b-2xb200": ((0, -8), "center", "top"),
-    "llama-3.1-8b-1xh100": ((6, 0), "left", "center"),
+    "llama-3.1-8b-1xh100": ((6, 3), "left", "center"),
+    "llama-3.1-8b-1xb200": ((6, 5), "left", "center"),
 }
 
 
@@ -64,8 +66,7 @@ def ladder_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     )
     for place, row in enumerate(table.itertuples(index=False)):
         colour = _KIND[str(row.kind)]
-        if row.high > row.low:
-            ax.plot([row.low, row.high], [place, place], color=colour, lw=1.4)
+        style.interval(ax, row.estimate, place, colour=colour, width=1.4)
         ax.plot([row.value], [place], "o", color=colour)
         left = place > len(table) / 2
         words = f"{row.label}, {engineering(float(row.value), 'J')}"
@@ -88,6 +89,7 @@ def ladder_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     if narrow:
         ax.set_xticks(10.0 ** np.arange(-21, 4, 6))
     ax.set_xlabel("energy")
+    style.interval_legend(fig, list(table["estimate"]), columns=2)
     powers = np.log10(table["value"].max() / table["value"].min())
     title(ax, f"From one bit's heat to one prompt: {powers:.0f} powers of ten", narrow)
     return fig
@@ -103,7 +105,10 @@ def ladder_alt(table: pd.DataFrame) -> str:
         f"{row.label}, {engineering(float(row.value), 'J')}"
         for row in table.itertuples(index=False)
     )
-    return f"Energies on a logarithmic axis, from least to most: {rungs}."
+    return (
+        f"Energies on a logarithmic axis, from least to most: {rungs}. "
+        f"{style.interval_words(table['estimate'])}"
+    )
 
 
 def erasure_figure(*, narrow: bool = False) -> Figure:
@@ -188,9 +193,9 @@ def served_figure(
     ax.annotate(
         "memory and operators\nof the 70 billion",
         (float(priced["batch"].iloc[-1]), float(total.iloc[-1])),
-        (5, 0),
+        (5, 4),
         textcoords="offset points",
-        va="center",
+        va="top",
         fontsize=8 if narrow else 9,
         color=style.NEUTRAL,
     )

@@ -14,6 +14,7 @@ from tokenwall.data.facts import facts
 from tokenwall.energy import (
     computing_energy_per_token,
     erased_bits_per_multiply_add,
+    erasure_rate,
     landauer_energy,
     moving_energy_per_token,
     moving_share,
@@ -25,9 +26,15 @@ from tokenwall.energy import (
 from tokenwall.equation import symbol
 from tokenwall.explorable import Bar, Curve, Marker, Move, Preset, Readout, Slider, Text, VLine
 from tokenwall.ledger_rows.energy import flop_energy, memory_price, rack_power, record_energy
-from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE
+from tokenwall.ledger_rows.serving import RECORD
 from tokenwall.plots.board import Board
-from tokenwall.plots.energy_tables import METHODS, writer_rates
+from tokenwall.plots.energy_tables import (
+    METHODS,
+    person_powers,
+    rack_powers,
+    record_operations,
+    writer_rates,
+)
 from tokenwall.units import engineering
 
 if TYPE_CHECKING:
@@ -54,19 +61,19 @@ SHARE_SLIDERS = (
 """The sandbox's sliders."""
 
 WRITER_SLIDERS = (
-    Slider("person_power", "Watts of the person", "W", 0.1, 5000, 20),
+    Slider("person_power", "Watts of the person", "W", 0.1, 500, 20),
     Slider(
         "person_rate", "Tokens of the person", "token/s", 0.05, 20, writer_rates()["reads aloud"]
     ),
     Slider("brain_rate", "Brain's operations", "FLOP/s", 1e12, 1e20, 1e15),
-    Slider("rack_power", "Watts of the rack", "W", 5e4, 5e5, 1.42e5),
+    Slider("rack_power", "Watts of the rack", "W", 5e4, 5e5, rack_powers()["part"].value),
 )
 """The writers' sliders."""
 
 _FLOORS = (
     ("measured", "record rack, measured", style.ENERGY),
     ("real", "operators alone, at the slider's price", style.COMPUTE),
-    ("reliable", "reliable switches", style.NEUTRAL),
+    ("reliable", "switches that throw their barrier away", style.NEUTRAL),
     ("gates", "k T ln 2 for each discarded bit", style.NEUTRAL),
     ("bit", "k T ln 2, once", style.NEUTRAL),
 )
@@ -102,7 +109,7 @@ def floors() -> Board:
     warm, error = symbol("temperature"), symbol("error_probability")
     bits, price = symbol("operand_bits"), symbol("energy_per_flop")
     adds, width = Symbol("multiply_adds", positive=True), Symbol("sum_bits", positive=True)
-    measured = Symbol("measured_energy", positive=True)
+    measured, power = Symbol("measured_energy", positive=True), Symbol("power", positive=True)
     one = landauer_energy(warm, Float(k))
     values = {
         "measured": measured,
@@ -119,7 +126,7 @@ def floors() -> Board:
         moves.append(Text(f"{gid}-label", x=value, value=value, unit="J"))
     readouts = [
         Readout("Measured over discarded bits", measured / values["gates"], digits=2),
-        Readout("Measured over reliable switches", measured / values["reliable"], digits=2),
+        Readout("Measured over wasted barriers", measured / values["reliable"], digits=2),
         Readout(
             "One switch, in k T ln 2",
             values["reliable"] / values["bit"] / adds / switches_per_multiply_add(bits, width),
@@ -127,9 +134,19 @@ def floors() -> Board:
         ),
         Readout("Bits that a multiply-add discards", erased_bits_per_multiply_add(bits, width)),
         Readout(
-            "Tokens of the rack's power, reliable switches alone",
+            "Tokens of the rack's power, discarded bits alone",
+            erasure_rate(
+                power,
+                adds * erased_bits_per_multiply_add(bits, width),
+                temperature=warm,
+                boltzmann_constant=Float(k),
+            ),
+            "token/s",
+        ),
+        Readout(
+            "Tokens of the rack's power, wasted barriers alone",
             thermodynamic_rate(
-                Symbol("power", positive=True),
+                power,
                 adds * switches_per_multiply_add(bits, width),
                 temperature=warm,
                 error_probability=error,
@@ -160,13 +177,13 @@ def floors() -> Board:
     }
     alt = (
         "Energies of one token on a logarithmic axis, one below the other: the record rack at "
-        f"{engineering(fixed['measured_energy'], 'J')}, operators alone, reliable switches, "
+        f"{engineering(fixed['measured_energy'], 'J')}, operators alone, wasted barriers, "
         "k T ln 2 for each discarded bit, and k T ln 2 once."
     )
     caption = (
         "The first row is the record's token and stays where it was measured, whatever model is "
-        "chosen. Only the weights' multiply-adds are counted. Cooling costs more than it saves: "
-        "a refrigerator takes at least the factor that its cold lowers the floor by."
+        "chosen. Only the weights' multiply-adds are counted. Cooling does not lower these floors "
+        "at the plug: a refrigerator takes at least the factor that its cold lowers them by."
     )
     return Board(moves, readouts, presets, fixed, alt, [], caption)
 
@@ -275,7 +292,7 @@ def share() -> Board:
 
 
 def writers_axes(*, narrow: bool = False) -> Figure:
-    """Empty axes of two writers: brain over rack in tokens and in operations, as lying bars.
+    """Empty axes of two writers: person over rack in tokens and in operations, as lying bars.
 
     Args:
         narrow: for a phone's width.
@@ -293,12 +310,12 @@ def writers_axes(*, narrow: bool = False) -> Figure:
         ax.text(0, place + 0.36, "", va="center", ha="center", color=style.INK, gid=f"{gid}-label")
     ax.axvline(0, color=style.MUTED, lw=1)
     ax.text(-0.15, -0.58, "rack ahead", ha="right", color=style.MUTED)
-    ax.text(0.15, -0.58, "brain ahead", color=style.MUTED)
+    ax.text(0.15, -0.58, "person ahead", color=style.MUTED)
     ax.set_yticks([])
     ax.set_xticks([-6, -3, 0, 3, 6], ["10⁻⁶", "0.001", "1", "1000", "10⁶"])
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
-    ax.set_xlabel("brain over rack for each joule")
+    ax.set_xlabel("person over rack for each joule")
     ax.set_title("Choose the unit and you choose the winner")
     return fig
 
@@ -309,42 +326,37 @@ def writers() -> Board:
 
     power, rate = Symbol("person_power", positive=True), Symbol("person_rate", positive=True)
     brain, rack = Symbol("brain_rate", positive=True), Symbol("rack_power", positive=True)
-    written, peak = Symbol("rack_rate", positive=True), Symbol("rack_peak", positive=True)
+    written, done = Symbol("rack_rate", positive=True), Symbol("rack_operations", positive=True)
     watts = Symbol("brain_power", positive=True)
     tokens: Any = (rate / power) / (written / rack)
-    operations: Any = (brain / watts) / (peak / rack)
+    operations: Any = (brain / watts) / done
     moves: list[Move] = []
     for gid, value in (("tokens", tokens), ("operations", operations)):
         moves.append(Bar(gid, width=log(value) / log(10)))
-        moves.append(Text(f"{gid}-label", value=value, template="brain over rack: {}"))
+        moves.append(Text(f"{gid}-label", value=value, template="person over rack: {}"))
     readouts = [
         Readout("Person, tokens a joule", rate / power, digits=3),
         Readout("Rack, tokens a joule", written / rack, digits=3),
         Readout("Rack over person, in tokens", 1 / tokens, digits=3),
-        Readout("Brain over rack, in operations", operations, digits=3),
+        Readout("Brain over accelerators, in operations", operations, digits=3),
     ]
-    known, record = energies("brain"), facts(RECORD)
-    watt = known["power"]
-    body = watt / known["body_share"]
-    rates = writer_rates()
+    spent, paid, rates = person_powers(), rack_powers(), writer_rates()
     presets = [
-        Preset("person", label, {"person_power": w, "person_rate": rates[name]})
-        for label, name, w in (
-            ("Reads aloud, brain alone", "reads aloud", watt),
-            ("Reads silently, brain alone", "reads silently", watt),
-            ("An expert typist, brain alone", "types", watt),
-            ("Reads aloud, whole body", "reads aloud", body),
-            (
-                "Reads aloud, what the task adds at most",
-                "reads aloud",
-                watt * known["task_increase"],
-            ),
-            ("Talks, over day and night", "talks, over day and night", watt),
-            (
-                "Talks, with all energy a person uses",
-                "talks, over day and night",
-                energies("person")["primary_power"],
-            ),
+        Preset(
+            "person",
+            label,
+            {
+                "person_power": spent[at].value,
+                "rack_power": paid[at].value,
+                "person_rate": rates[name],
+            },
+        )
+        for label, name, at in (
+            ("Reads aloud: brain, accelerators", "reads aloud", "part"),
+            ("Reads aloud: body, rack", "reads aloud", "whole"),
+            ("An expert typist: brain, accelerators", "types", "part"),
+            ("Typist with computer, rack with hall", "types", "site"),
+            ("Talks, day and night: body, rack", "talks, over day and night", "whole"),
         )
     ]
     low, high = (10.0**13, 10.0**17)
@@ -356,17 +368,18 @@ def writers() -> Board:
     ):
         presets.append(Preset("arithmetic", label, {"brain_rate": value}))
     fixed = {
-        "rack_rate": record["token_rate"],
-        "rack_peak": record["accelerators"] * float(data.machine(RECORD_MACHINE)["peak_rate_fp4"]),
-        "brain_power": watt,
+        "rack_rate": facts(RECORD)["token_rate"],
+        "rack_operations": record_operations(paid["part"]).value,
+        "brain_power": spent["part"].value,
     }
     alt = (
         "Two bars from a middle line at one, on a logarithmic axis. In tokens the bar points to "
-        "the rack, in estimated operations to the brain."
+        "the rack, in estimated operations to the person."
     )
     caption = (
         "Operations of a brain are an estimate of what would replace it, in no format; the rack's "
-        "are four-bit ones at its peak. Quality of the tokens is not matched. The brain's "
-        "operations are paid by its own 20 W, whatever power the person is charged with."
+        "are those that the record's tokens took. Quality of the tokens is not matched. Operations "
+        f"stay charged to the brain's own {engineering(fixed['brain_power'], 'W')} and to the "
+        "accelerators, wherever the sliders of power stand."
     )
     return Board(moves, readouts, presets, fixed, alt, [], caption)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,43 +12,64 @@ from tokenwall import data, scenario
 from tokenwall.brain import (
     affordable_spike_rate,
     energy_per_event,
-    lognormal_draws,
-    pooled_draws,
     synaptic_event_rate,
     tokens_per_joule,
 )
-from tokenwall.data.energies import energies, energy_interval, token_energies
-from tokenwall.data.facts import facts, interval
+from tokenwall.data.comparisons import compared, sides
+from tokenwall.data.energies import energies, token_energies
+from tokenwall.data.facts import estimate, facts
+from tokenwall.data.selections import selected
 from tokenwall.energy import (
     computing_energy_per_token,
+    erased_bits_per_multiply_add,
     landauer_energy,
     moving_energy_per_token,
     reliable_bit_energy,
     served_energy_per_token,
+    switches_per_multiply_add,
     wire_energy,
 )
-from tokenwall.ledger_rows.energy import flop_energy, memory_price, record_energy
+from tokenwall.estimate import Estimate, Spread, through
+from tokenwall.ledger_rows.energy import flop_energy, memory_price, rack_power, record_energy
 from tokenwall.ledger_rows.serving import RECORD, RECORD_MACHINE, RECORD_MODEL
 from tokenwall.roofline import memory_step_time
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
-DRAWS = 40_000
 METHODS = (
     "brain-mechanism",
     "brain-retina-models",
     "brain-retina-networks",
     "brain-vision-networks",
 )
+CHARGED = {
+    "part": "brain, or accelerators",
+    "whole": "body, or rack",
+    "site": "body and computer, or rack and hall",
+    "taught": "body with youth, or rack with training",
+}
+"""Who is charged: on the person's side, and on the rack's."""
+KEYS = {
+    ("tokens", "part"): "energy-tokens-part",
+    ("tokens", "whole"): "energy-tokens-whole",
+    ("tokens", "site"): "energy-tokens-site",
+    ("tokens", "taught"): "energy-tokens-taught",
+    ("answers", "part"): "energy-answers-part",
+    ("answers", "whole"): "energy-answers-whole",
+    ("answers", "site"): "energy-answers-site",
+    ("operations", "part"): "energy-operations-part",
+    ("operations", "whole"): "energy-operations-whole",
+}
+"""The declared comparison of each group and boundary."""
 SERIES = {
     "llama-3.1-405b-8xb200": "405 billion, 8 B200",
     "llama-3.1-70b-4xh100": "70 billion, 4 H100",
     "llama-3.1-70b-2xb200": "70 billion, 2 B200",
     "llama-3.1-8b-1xh100": "8 billion, 1 H100",
+    "llama-3.1-8b-1xb200": "8 billion, 1 B200",
 }
-"""The dense models of the figure, with their labels."""
+"""The dense models of the figure, with their labels: all of the selection "energy-dense"."""
 
 
 def fit_served(batch: Any, energy: Any) -> tuple[float, float]:
@@ -134,8 +155,8 @@ def explained_step(series: str = "llama-3.1-70b-4xh100") -> dict[str, float]:
         series: as in `token_energies`.
 
     Returns:
-        fitted; memory (bytes at the published price); sweep (rated power for one sweep of the
-        weights); power (the least mean power measured in the series, in watts).
+        fitted; memory (bytes at the published price); sweep (that least power for one sweep of
+        the weights); power (the least mean power measured in the series, in watts).
     """
     table = token_energies()
     runs = table[table["series"] == series]
@@ -167,62 +188,98 @@ def spike_cost() -> dict[str, float]:
     }
 
 
-def event_energy() -> tuple[float, float, float]:
-    """Brain's joules for each synaptic event: middle, low and high by rate and synapses [J]."""
-    power = energies("brain")["power"]
-    synapses, rates = (energy_interval("brain", name) for name in ("synapses", "spike_rate"))
-    shares = energy_interval("brain", "release_probability")
+def event_energies() -> dict[str, Estimate]:
+    """Joules of a synaptic event, by what is divided.
 
-    def each(end: int) -> float:
-        events = synaptic_event_rate(synapses[end], rates[end], release_probability=shares[end])
+    Returns:
+        "released": what one released vesicle adds, both sides of the synapse. "cortex": the
+        cortex's own ATP over its events, upkeep included. "brain": all glucose of the brain over
+        the cortex's events, so that the rest of the brain is charged to them too [J].
+    """
+    each = estimate("brain", "atp_energy", table="energies") * Estimate.exact(1 / N_A)
+    rates = [
+        estimate("brain", name, table="energies")
+        for name in ("synapses", "spike_rate", "release_probability")
+    ]
+
+    def shared(power: float, synapses: float, rate: float, share: float) -> float:
+        events = synaptic_event_rate(synapses, rate, release_probability=share)
         return float(energy_per_event(power, events))
 
-    return each(0), each(2), each(1)
+    known = energies("brain")
+    cortex = each * Estimate.exact(known["cortical_atp_rate"])
+    brain = estimate("brain", "power", table="energies")
+    return {
+        "released": each * Estimate.exact(known["atp_per_vesicle"]),
+        "cortex": through(shared, cortex, *rates),
+        "brain": through(shared, brain, *rates),
+    }
+
+
+def bit_energies() -> dict[str, Estimate]:
+    """Joules of one bit that nerve cells pass on, as metered in a fly's retina.
+
+    Returns:
+        "synapse": through one chemical synapse; "spike": by graded signals or spikes [J].
+    """
+    each = estimate("brain", "atp_energy", table="energies") * Estimate.exact(1 / N_A)
+    return {
+        name: each * estimate("fly-retina", f"{name}_atp_per_bit", table="energies")
+        for name in ("synapse", "spike")
+    }
 
 
 def ladder() -> pd.DataFrame:
     """A ladder of joules, from the heat of one bit to a prompt.
 
     Returns:
-        A frame with label, value, low, high [J], and kind: floor, silicon, brain or token.
+        A frame with kind (floor, silicon, brain or token), label, estimate, and its value, low
+        and high [J].
     """
     import pandas as pd
 
     warm = energies("room")["temperature"]
     error = energies("switch")["error_probability"]
     old, new, wire = energies("silicon-45nm"), energies("silicon-7nm"), energies("wire-32nm")
-    limit = energy_interval("cmos-limit", "efficiency")
     span = float(wire_energy(1e-3, wire["voltage"], capacitance_per_length=wire["capacitance"]))
-    word = energy_interval("silicon-7nm", "dram_word")
-    record, tokens = record_energy(), served_fits()
-    spoken = writer_rates()["reads aloud"]
-    watt, least, most = energy_interval("brain", "power")
-    aloud = (watt / spoken, least / spoken, most / spoken)
-    rows: list[tuple[str, str, float, float, float]] = [
-        ("floor", "k T ln 2, one bit at room temperature", *(float(landauer_energy(warm)),) * 3),
-        ("floor", "one reliable switch", *(float(reliable_bit_energy(warm, error)),) * 3),
-        ("floor", "one operation at the CMOS limit", 1 / limit[0], 1 / limit[2], 1 / limit[1]),
-        ("silicon", "adding two 8-bit numbers, 7 nm", *(new["int8_add"],) * 3),
-        ("silicon", "one bit over 1 mm of wire", *(span,) * 3),
-        ("silicon", "multiplying two 16-bit numbers, 7 nm", *(new["fp16_multiply"],) * 3),
-        ("silicon", "multiplying two 32-bit numbers, 45 nm", *(old["fp32_multiply"],) * 3),
-        ("silicon", "reading 64 bits from stacked memory", *word),
-        ("brain", "one synaptic event, all upkeep included", *event_energy()),
-        ("brain", "one spike with its synapses", *(spike_cost()["spike"],) * 3),
-        ("token", "one token of the record rack", record.value, record.low, record.high),
+    sweep = float(served_fits().loc["llama-3.1-70b-4xh100", "step"])
+    events, bits, exact = event_energies(), bit_energies(), Estimate.exact
+    aloud = person_powers()["part"] * exact(1 / writer_rates()["reads aloud"])
+    limit = estimate("cmos-limit", "efficiency", table="energies").inverse()
+    rows: list[tuple[str, str, Estimate]] = [
+        ("floor", "k T ln 2, one bit at room temperature", exact(float(landauer_energy(warm)))),
         (
-            "token",
-            "one sweep of 70 billion weights",
-            *(tokens.loc["llama-3.1-70b-4xh100", "step"],) * 3,
+            "floor",
+            "a switch that throws its barrier away",
+            exact(float(reliable_bit_energy(warm, error))),
         ),
-        ("brain", "one token read aloud, the brain's share", *aloud),
+        ("floor", "one operation at the CMOS limit", limit),
+        ("silicon", "adding two 8-bit numbers, 7 nm", exact(new["int8_add"])),
+        ("silicon", "one bit over 1 mm of wire", exact(span)),
+        ("silicon", "multiplying two 16-bit numbers, 7 nm", exact(new["fp16_multiply"])),
+        ("silicon", "multiplying two 32-bit numbers, 45 nm", exact(old["fp32_multiply"])),
+        (
+            "silicon",
+            "reading 64 bits from stacked memory",
+            estimate("silicon-7nm", "dram_word", table="energies"),
+        ),
+        ("brain", "one bit through a synapse of a fly", bits["synapse"]),
+        ("brain", "one released vesicle, what it adds", events["released"]),
+        ("brain", "one synaptic event, cortex's energy", events["cortex"]),
+        ("brain", "one synaptic event, brain's energy", events["brain"]),
+        ("brain", "one spike with its synapses", exact(spike_cost()["spike"])),
+        ("token", "one token of the record rack", record_energy()),
+        ("token", "one sweep of 70 billion weights", exact(sweep)),
+        ("brain", "one token read aloud, the brain's share", aloud),
         (
             "token",
             "one median prompt of a large service",
-            *(energies("gemini-prompt")["energy"],) * 3,
+            exact(energies("gemini-prompt")["energy"]),
         ),
     ]
-    frame = pd.DataFrame(rows, columns=["kind", "label", "value", "low", "high"])
+    frame = pd.DataFrame(rows, columns=["kind", "label", "estimate"])
+    for end in ("value", "low", "high"):
+        frame[end] = [getattr(each, end) for each in frame["estimate"]]
     return frame.sort_values("value").reset_index(drop=True)
 
 
@@ -238,11 +295,13 @@ def price_list() -> pd.DataFrame:
     names = {
         "int8_add": "add two 8-bit integers",
         "int8_multiply": "multiply two 8-bit integers",
+        "int32_add": "add two 32-bit integers",
         "fp16_add": "add two 16-bit numbers",
         "fp16_multiply": "multiply two 16-bit numbers",
         "fp32_add": "add two 32-bit numbers",
         "fp32_multiply": "multiply two 32-bit numbers",
         "sram_8k_word": "read 64 bits of 8 KB on the chip",
+        "sram_32k_word": "read 64 bits of 32 KB on the chip",
         "sram_1m_word": "read 64 bits of 1 MB on the chip",
         "dram_word": "read 64 bits of main memory",
     }
@@ -266,125 +325,285 @@ def writer_rates() -> dict[str, float]:
     }
 
 
-def brain_operations(
-    generator: np.random.Generator, keys: Sequence[str]
-) -> npt.NDArray[np.float64]:
-    """Draws of a brain's operations a second from published estimates [FLOP/s].
+def brain_operations() -> dict[str, Estimate]:
+    """Operations that would stand for a brain, by published method, and all four together [FLOP/s].
 
-    Args:
-        generator: of random numbers.
-        keys: of the estimates in energies.csv, each as likely as the next.
+    The ranges are what a method allows. They are no chances, and are not drawn from.
     """
-    ends = [energy_interval(key, "operation_rate")[1:] for key in keys]
-    return pooled_draws(generator, ends, count=DRAWS)
+    found = {key: estimate(key, "operation_rate", table="energies") for key in METHODS}
+    ends = [(each.low, each.high) for each in found.values()]
+    lows, highs = zip(*ends, strict=True)
+    spikes = found[METHODS[0]].value
+    return {**found, "all methods": Estimate(spikes, min(lows), max(highs), Spread.OPINIONS)}
 
 
-def comparison(seed: int = 0) -> pd.DataFrame:
-    """What a brain and the record rack make of one joule, axis by axis, with their spread.
+def operation_estimates() -> dict[str, Estimate]:
+    """Published estimates of a brain's operations for each of its joules, by label [FLOP/J]."""
+    keys = {
+        "brain-mechanism": "spikes counted",
+        "brain-retina-models": "a retina's arithmetic, scaled up",
+        "brain-vision-networks": "networks that see, scaled up",
+        "brain-retina-networks": "networks that predict a retina",
+        "brain-hotz": "Hotz",
+    }
+    joule = person_powers()["part"].inverse()
+    return {
+        label: estimate(key, "operation_rate", table="energies") * joule
+        for key, label in keys.items()
+    }
 
-    Intervals of the tables are read as 5th and 95th percentiles and drawn together. A number that
-    was printed without an interval stays as it is.
+
+def record_operations(power: Estimate) -> Estimate:
+    """Operations that the record's tokens took, for each joule of a power [FLOP/J].
+
+    The weights' multiply-adds alone, two operations each, at the record's rate.
 
     Args:
-        seed: of the draws.
+        power: charged with them [W].
+    """
+    done = float(computing_energy_per_token(record_multiply_adds(), 1.0))
+    return Estimate.exact(done * facts(RECORD)["token_rate"]) * power.inverse()
+
+
+def peak_operations(power: Estimate) -> Estimate:
+    """Four-bit operations of the record rack at its peak, for each joule of a power [FLOP/J].
+
+    Args:
+        power: charged with them [W].
+    """
+    peak = float(data.machine(RECORD_MACHINE)["peak_rate_fp4"]) * facts(RECORD)["accelerators"]
+    return Estimate.exact(peak) * power.inverse()
+
+
+def person_powers() -> dict[str, Estimate]:
+    """Watts of a person by what is charged: the brain, the body, and the body with a computer."""
+    brain = estimate("brain", "power", table="energies")
+    body = brain * Estimate.exact(1 / energies("brain")["body_share"])
+    computer = estimate("person", "computer_power", table="energies")
+    return {"part": brain, "whole": body, "site": through(operator.add, body, computer)}
+
+
+def rack_powers() -> dict[str, Estimate]:
+    """Watts of the record rack by what is charged: accelerators, the rack, and its hall.
+
+    All are ratings, since nobody published what was drawn; the hall's overhead is a fleet's.
+    """
+    rated = float(data.machine(RECORD_MACHINE)["tdp"]) * facts(RECORD)["accelerators"]
+    hall = Estimate.exact(energies("gemini-prompt")["pue"])
+    return {"part": Estimate.exact(rated), "whole": rack_power(), "site": rack_power() * hall}
+
+
+def task_energies() -> Estimate:
+    """What speaking adds to the brain's energy, for each token read aloud [J/token]."""
+    extra = person_powers()["part"] * estimate("brain", "task_increase", table="energies")
+    return extra * _rate("reads aloud").inverse()
+
+
+def even_increase() -> float:
+    """Rise of the brain's power while speaking at which a token costs what the rack pays [1]."""
+    brain, spoken = person_powers()["part"].value, writer_rates()["reads aloud"]
+    return record_energy().value * spoken / brain
+
+
+def comparison() -> pd.DataFrame:
+    """What a person and the record rack make of one joule, by what is counted and who is charged.
+
+    Each ratio is declared in comparisons.csv, so both sides count alike. Its interval spans the
+    ends of all that went in, and its kind is that of the loosest of them: no chance is implied.
 
     Returns:
-        A frame with axis, unit, brain and rack (medians), ratio, low and high (brain over rack:
-        median, 5th and 95th percentile), and chance (that the brain is ahead).
+        A frame with counted, group, charged (in words), unit, person and rack (values),
+        ratio (an Estimate, person over rack) and ahead ("person", "rack" or "open": the interval
+        holds one).
     """
     import pandas as pd
 
-    generator = np.random.default_rng(seed)
-
-    def drawn(key: str, quantity: str, table: str = "energies") -> Any:
-        read = energy_interval if table == "energies" else interval
-        _, low, high = read(key, quantity)
-        return lognormal_draws(generator, low, high, count=DRAWS)
-
-    person, each = energies("person"), drawn("english", "tokens_per_word", "facts")
-    brain, rack = drawn("brain", "power"), drawn("gb300-rack", "power")
-    reading = drawn("person", "reading_rate", "facts") * each
-    spoken, typed = facts("person")["reading_aloud_rate"] * each, person["typing_rate"] * each
-    daily = drawn("person", "words_per_day") * each
-    record = facts(RECORD)
-    written = tokens_per_joule(record["token_rate"], rack)
-    known = energies("gemini-prompt")
-    servers = (known["chip_share"] + known["host_share"] + known["idle_share"]) / known[
-        "chip_share"
-    ]
-    device = energies("llama-2-70b-training")["device_time"]
-    training = device * drawn("llama-2-70b-training", "device_power")
-    served = record["token_rate"] * drawn("gb300-rack", "service_time")
-    taught = 1 / (1 / written + training / served)
-    life, youth = drawn("person", "life_time"), drawn("person", "learning_time")
-    bits = drawn("english", "bits_per_character") * person_characters() / each
-    peak = record["accelerators"] * float(data.machine(RECORD_MACHINE)["peak_rate_fp4"]) / rack
-    own = brain_operations(generator, METHODS[:1]) / brain
-    pooled = generator.permutation(brain_operations(generator, METHODS)) / brain
-    minutes = drawn("gpqa", "time")
-    asked = question_energies()
-    axes = [
-        ("tokens, reading silently", "token/J", reading / brain, written),
-        ("tokens, reading aloud", "token/J", spoken / brain, written),
-        ("tokens, an expert typing", "token/J", typed / brain, written),
-        (
-            "tokens aloud, the task's extra power",
-            "token/J",
-            spoken / (brain * drawn("brain", "task_increase")),
-            written,
-        ),
-        (
-            "tokens aloud, the whole body",
-            "token/J",
-            spoken / brain * energies("brain")["body_share"],
-            written,
-        ),
-        ("tokens spoken, over day and night", "token/J", daily / brain, written),
-        ("the same, with learning", "token/J", daily / brain * (1 - youth / life), taught),
-        (
-            "the same, all energy a person uses",
-            "token/J",
-            daily / drawn("person", "primary_power"),
-            written / known["pue"],
-        ),
-        ("bits of text, speaking", "bit/J", person["speech_bit_rate"] / brain, written * bits),
-        (
-            "a hard question, by DeepSeek-R1",
-            "question/J",
-            1 / (brain * minutes),
-            1 / (asked["deepseek-r1"] * servers * known["pue"]),
-        ),
-        (
-            "a hard question, by gpt-oss-120b",
-            "question/J",
-            1 / (brain * minutes),
-            1 / (asked["gpt-oss-120b"] * servers * known["pue"]),
-        ),
-        ("estimated operations, by spikes", "FLOP/J", own, peak),
-        ("estimated operations, all methods", "FLOP/J", pooled, peak),
-    ]
+    made = [*_words(), *_answers(), *_operations()]
     rows = []
-    for axis, unit, ours, theirs in axes:
-        ratio = ours / theirs
-        low, middle, high = np.quantile(ratio, [0.05, 0.5, 0.95])
-        rows.append(
-            {
-                "axis": axis,
-                "unit": unit,
-                "brain": float(np.median(ours)),
-                "rack": float(np.median(theirs)),
-                "ratio": float(middle),
-                "low": float(low),
-                "high": float(high),
-                "chance": float(np.mean(ratio > 1)),
-            }
+    for group, counted, at, person, rack in made:
+        key = KEYS[group, at]
+        ratio = compared(key, person, rack)
+        ahead = "rack" if ratio.high < 1 else "person" if ratio.low > 1 else "open"
+        unit = sides(key)[0].unit
+        values = person.value, rack.value
+        rows.append((counted, group, CHARGED[at], unit, *values, ratio, ahead))
+    names = ["counted", "group", "charged", "unit", "person", "rack", "ratio", "ahead"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def matrix() -> pd.DataFrame:
+    """The comparison as a matrix: what is counted against who is charged.
+
+    Returns:
+        A frame of words: who is ahead how many times at the values, and over the intervals' ends;
+        empty where no like sides are published.
+    """
+    table = comparison()
+    table["cell"] = [_cell(ratio) for ratio in table["ratio"]]
+    wide = table.pivot(index="counted", columns="charged", values="cell").fillna("")
+    wide = wide.loc[list(dict.fromkeys(table["counted"])), list(CHARGED.values())]
+    return wide.rename_axis("counted", axis=0).rename_axis(None, axis=1)
+
+
+def _cell(ratio: Estimate) -> str:
+    rack = ratio.value < 1
+    shown = ratio.inverse() if rack else ratio
+    low, middle, high = (times(each) for each in (shown.low, shown.value, shown.high))
+    return f"{'rack' if rack else 'person'} {middle} ({low} to {high})"
+
+
+def times(number: float) -> str:
+    """A factor in two digits and in words of plain size, for example 4,200 or 0.15.
+
+    Args:
+        number: the factor, above zero.
+    """
+    digits = 1 - int(np.floor(np.log10(number)))
+    rounded = round(number, digits)
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:.{max(digits, 0)}f}"
+
+
+Made = tuple[str, str, str, Estimate, Estimate]
+
+
+def _rate(name: str) -> Estimate:
+    each = estimate("english", "tokens_per_word")
+    return Estimate.exact(writer_rates()[name] / each.value) * each
+
+
+def _words() -> list[Made]:
+    spent, paid = person_powers(), rack_powers()
+    record = Estimate.exact(facts(RECORD)["token_rate"])
+    daily = estimate("person", "words_per_day", table="energies")
+    talk = daily * estimate("english", "tokens_per_word")
+    aloud, typed = _rate("reads aloud"), _rate("types")
+    rows = [
+        ("tokens", label, at, _joule(rate, spent[at]), _joule(record, paid[at]))
+        for label, rate, boundaries in (
+            ("tokens, reading aloud", aloud, ("part", "whole")),
+            ("tokens, an expert typing", typed, ("part", "whole", "site")),
+            ("tokens spoken, over day and night", talk, ("part", "whole")),
         )
-    return pd.DataFrame(rows)
+        for at in boundaries
+    ]
+    taught = talk * _writing_share()
+    rows.append(
+        (
+            "tokens",
+            "tokens spoken, over day and night",
+            "taught",
+            _joule(taught, spent["whole"]),
+            _with_training(_joule(record, paid["whole"])),
+        )
+    )
+    return rows
 
 
-def person_characters() -> float:
-    """Characters of a word of English, as typists count."""
-    return energies("english")["characters_per_word"]
+def _joule(rate: Estimate, power: Estimate) -> Estimate:
+    return through(lambda each, watts: float(tokens_per_joule(each, watts)), rate, power)
+
+
+def _writing_share() -> Estimate:
+    """Share of a life that comes after learning to write."""
+    life, youth = (
+        estimate("person", name, table="energies") for name in ("life_time", "learning_time")
+    )
+    return through(lambda years, learning: 1 - learning / years, life, youth)
+
+
+def _with_training(written: Estimate) -> Estimate:
+    """Tokens a joule of a rack, once its model's training is shared out over its service."""
+    device = estimate("llama-2-70b-training", "device_power", table="energies")
+    spent = device * Estimate.exact(energies("llama-2-70b-training")["device_time"])
+    years = estimate("gb300-rack", "service_time", table="energies")
+    served = Estimate.exact(facts(RECORD)["token_rate"]) * years
+    return through(lambda each, learnt: 1 / (1 / each + learnt), written, spent * served.inverse())
+
+
+def _answers() -> list[Made]:
+    """Right answers to questions of GPQA for each joule."""
+    known, spent = energies("gemini-prompt"), person_powers()
+    parts = known["chip_share"] + known["host_share"] + known["idle_share"]
+    whole = parts / known["chip_share"]
+    over = {"part": 1.0, "whole": whole, "site": whole * known["pue"]}
+    minutes = estimate("gpqa", "time", table="energies")
+    right = Estimate.exact(energies("gpqa")["nonexpert_accuracy"])
+    asked = question_energies()
+    return [
+        (
+            "answers",
+            f"right answers to hard questions, {label}",
+            at,
+            right * (spent[at] * minutes).inverse(),
+            estimate("gpqa", accuracy, table="energies") * Estimate.exact(1 / asked[name] / more),
+        )
+        for name, label, accuracy in (
+            ("deepseek-r1", "DeepSeek-R1", "deepseek_r1_accuracy"),
+            ("gpt-oss-120b", "gpt-oss-120b", "gpt_oss_120b_accuracy"),
+        )
+        for at, more in over.items()
+    ]
+
+
+def _operations() -> list[Made]:
+    spent, paid, rates = person_powers(), rack_powers(), brain_operations()
+    return [
+        (
+            "operations",
+            f"estimated operations, {label}",
+            at,
+            rates[method] * spent[at].inverse(),
+            record_operations(paid[at]),
+        )
+        for method, label in ((METHODS[0], "spikes counted"), ("all methods", "all methods"))
+        for at in ("part", "whole")
+    ]
+
+
+def paths() -> pd.DataFrame:
+    """Published operations that are not of ordinary silicon, beside the floors of the ledger.
+
+    Returns:
+        A frame indexed by operation: energy [J], counted, known ("measured" or "theory"),
+        left_out, and how many times the energy is the CMOS limit's, the wasted barriers' and
+        k T ln 2 for each forgotten bit. The floors are those of the multiply-add of the ledger at
+        300 K, or of one switch at the temperature of its operation.
+    """
+    import pandas as pd
+
+    warm, error = energies("room")["temperature"], energies("switch")["error_probability"]
+    cold = energies("aqfp-2021")["temperature"]
+    circuit = tuple(energies("multiply-add")[f"{name}_bits"] for name in ("operand", "accumulator"))
+    gates = {
+        "cmos": 2 / energies("cmos-limit")["efficiency"],
+        "barrier": float(switches_per_multiply_add(*circuit) * reliable_bit_energy(warm, error)),
+        "landauer": float(erased_bits_per_multiply_add(*circuit) * landauer_energy(warm)),
+    }
+    switch = {
+        "cmos": np.nan,
+        "barrier": float(reliable_bit_energy(cold, error)),
+        "landauer": float(landauer_energy(cold)),
+    }
+    rows = {}
+    for row in selected("energy-paths").itertuples():
+        label, left_out = _PATHS[row.key]
+        floors = switch if row.key.startswith("aqfp") else gates
+        rows[label] = {
+            "energy": row.si_value,
+            "counted": f"{row.quantity.replace('_', '-')}"
+            + (f" at {cold:g} K" if floors is switch else ""),
+            "known": "measured" if row.kind == "measured" else "theory",
+            "left_out": left_out,
+            **{name: row.si_value / floor for name, floor in floors.items()},
+        }
+    return pd.DataFrame(rows).T.rename_axis("operation")
+
+
+_PATHS = {
+    "aqfp-2021": ("superconducting switch, adiabatic", "refrigerator"),
+    "optical-2019": ("light, at its shot noise", "all but the light"),
+    "optical-2022": ("light, 0.66 photons a product", "all but the light"),
+}
 
 
 def question_energies() -> dict[str, float]:

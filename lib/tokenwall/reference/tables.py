@@ -74,8 +74,8 @@ def overview(root: Path) -> str:
                     _where(name),
                     f"{len(held):,}",
                     said,
-                    f"{_sources(held):,}" if "source" in held[0] else "–",
-                    ", ".join(map(markup.name, held[0])),
+                    f"{_sources(held):,}" if held and "source" in held[0] else "–",
+                    ", ".join(map(markup.name, held[0] if held else ())),
                 ],
             )
         )
@@ -122,7 +122,7 @@ def others(root: Path) -> str:
             continue
         held = rows(name)
         parts.append(f"## {name}\n\n{_counts(held)} {_download(name)}.")
-        if name in LONG:
+        if name in LONG or not held:
             continue
         label = next(iter(held[0]))
         by_key: dict[str, list[Row]] = {}
@@ -283,7 +283,7 @@ def _counts(held: list[Row]) -> str:
     said = ", ".join(f"{kinds[kind]:,} {kind}" for kind in _ordered(kinds))
     recalled = sum(map(is_recalled, held))
     also = f" Written from memory and marked *recalled*: {recalled:,}." if recalled else ""
-    number = _sources(held) if "source" in held[0] else 0
+    number = _sources(held) if held and "source" in held[0] else 0
     sources = f" from {number:,} {'source' if number == 1 else 'sources'}" if number else ""
     return f"{len(held):,} rows{sources}{f': {said}' if said else ''}.{also}"
 
