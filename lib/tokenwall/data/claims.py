@@ -338,7 +338,9 @@ def _rows(table: str) -> list[dict[str, str]]:
 @functools.cache
 def _rules() -> tuple[Rule, ...]:
     return tuple(
-        Rule(row["key"], row["kind"], row["words"], tuple(filter(None, row["outcomes"].split("; "))))
+        Rule(
+            row["key"], row["kind"], row["words"], tuple(filter(None, row["outcomes"].split("; ")))
+        )
         for row in _rows("claim_rules")
     )
 
@@ -364,7 +366,9 @@ def _claim(row: dict[str, str], readings: tuple[Reading, ...]) -> Claim:
     id = row["id"]
     follows = verdict(reading.outcome for reading in readings)
     if row["verdict"] != follows:
-        raise ValueError(f"{id}: verdict is {row['verdict']!r}; from its readings follows {follows!r}")
+        raise ValueError(
+            f"{id}: verdict is {row['verdict']!r}; from its readings follows {follows!r}"
+        )
     if row["part"] not in PARTS:
         raise ValueError(f"{id}: part is {row['part']!r}; it must be one of {tuple(PARTS)}")
     keys, places = row["source"].split("; "), row["locator"].split("; ")

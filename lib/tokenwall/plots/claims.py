@@ -248,8 +248,13 @@ def verdict_bars(*, narrow: bool = False) -> Figure:
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     ax.set_xlabel("claims")
-    right, every = totals["right", EVERY], totals[EVERY, EVERY]
-    ax.set_title(f"{right} of {every} claims hold as said, {totals['wrong', EVERY]} are wrong")
+    right, every, wrong = totals["right", EVERY], totals[EVERY, EVERY], totals["wrong", EVERY]
+    false = f"{wrong} are false in all" if wrong else "none is false in all"
+    ax.set_title(
+        f"{right} of {every} claims hold in every fair reading,\n{false}"
+        if narrow
+        else f"{right} of {every} claims hold in every fair reading, {false}"
+    )
     return fig
 
 
