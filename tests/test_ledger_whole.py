@@ -261,7 +261,7 @@ def test_every_bar_is_asked_who_pays_for_it(kind):
     assert list(table.index) == [row.label for row in ledger.rows]
     bounds = [row.label for row in ledger.rows if row.kind == "bound"]
     assert (table.loc[bounds, "who pays"] == "nobody: it is not for sale").all()
-    assert not (table.drop(bounds)["law?"].str.contains("law")).any()
+    assert not (table.drop(bounds)["law or recommendation"].str.contains("law")).any()
     stranger = Row("a", "a", Estimate.exact(2), (), {}, "azure2025", "x", kind="published")
     with pytest.raises(ValueError, match="nobody says who pays for a"):
         beside.questions(ledger.add(stranger))

@@ -56,11 +56,11 @@ RUN, WORKLOAD, FORMAT = "record-run", "mlperf-llama2-70b", "nvfp4"
 SERVER = "TensorRT-LLM"
 INPUTS = {
     (RECORD, "accelerators"): "devices",
-    (RUN, "copy_devices"): "devices that hold one copy of the model",
+    (RUN, "copy_devices"): "devices of one copy",
     (FORMAT, "element_bits"): "bits of a weight",
     (FORMAT, "scale_bits"): "bits of a scale",
-    (FORMAT, "block"): "weights that share a scale",
-    (RUN, "cache_bits"): "bits of a cached number",
+    (FORMAT, "block"): "weights of one scale",
+    (RUN, "cache_bits"): "bits of the cache",
     (WORKLOAD, "prompt_length"): "mean prompt",
     (WORKLOAD, "answer_length"): "mean answer",
 }

@@ -159,7 +159,7 @@ def token_budget(key: str = RECORD, left_out: str = "") -> pd.DataFrame:
 
 
 def input_table() -> pd.DataFrame:
-    """The record's inputs for the reader: value, interval and what it is, kind, source."""
+    """The record's inputs for the reader: value, interval and what it is, kind and source."""
     import pandas as pd
 
     rows = inputs()
@@ -168,14 +168,15 @@ def input_table() -> pd.DataFrame:
         for low, high, spread in zip(rows["low"], rows["high"], rows["spread"], strict=True)
     ]
     units = rows["unit"].replace("1", "")
+    recalled = rows["note"].str.startswith("recalled")
+    kinds = rows["kind"].mask(recalled, "recalled")
     return pd.DataFrame(
         {
             "value": (rows["value"] + " " + units).str.strip().to_list(),
             "interval": ends,
-            "kind": rows["kind"].to_list(),
-            "source": rows["source"].to_list(),
+            "from": (kinds + ", " + rows["source"]).to_list(),
         },
-        index=rows["label"].rename("input"),
+        index=rows["label"].to_list(),
     )
 
 
