@@ -568,3 +568,50 @@ def write_manifest() -> None:
 
 if __name__ == "__main__":
     write_manifest()
+
+
+SPOILT = [
+    ("machines", {"value": "abc"}, r"machines\.csv, line 2 \(a10, .*\): 'abc' is no number"),
+    ("machines", {"value": "nan"}, r"line 2 .*: value is 'nan'; it must be a finite number"),
+    ("machines", {"value": ""}, r"line 2 .*: value is ''; it must be a finite number"),
+    ("machines", {"unit": "GBps"}, r"line 2 .*: unit 'GBps' is unknown"),
+    ("machines", {"unit": "GB"}, r"line 2 .*: unit is 'GB'; it must be one of B/s"),
+    ("machines", {"kind": "guessed"}, r"line 2 .*: kind is 'guessed'; it must be one of specified"),
+    ("machines", {"kind": ""}, r"line 2 .*: kind is ''; it must be one of"),  # a row cut short
+    ("machines", {"key": "a11"}, r"line 2 .*: key 'a11' is not in the index"),
+    ("machines", {"quantity": "memory_bandwith"}, r"line 2 .*unknown; nearest: memory_bandwidth"),
+    ("facts", {"low": "1..2"}, r"facts\.csv, line 2 .*: '1\.\.2' is no number"),
+    ("facts", {"unit": "furlong"}, r"facts\.csv, line 2 .*: unit 'furlong' is unknown"),
+    ("machines_index", {"year": "soon"}, r"machines_index\.csv, line 2: .*year 'soon' is no"),
+    ("machines_index", {"key": "a100-pcie-80gb"}, r"machines_index\.csv, line \d: key 'a100-pcie"),
+    ("machines_index", {"aliases": "RTX 4090"}, r"line \d+: '.*' of .* is a name of a10 already"),
+    ("measurements", {"plausible": "maybe"}, r"measurements\.csv, line 2 .*: plausible 'maybe'"),
+    ("measurements", {"machine": "rtx-4091"}, r"measurements\.csv, line 2 .*: machine 'rtx-4091'"),
+    ("measurements", {"batch": "one"}, r"measurements\.csv, line 2 .*: batch 'one'"),
+]
+
+
+@pytest.mark.parametrize(("table", "change", "message"), SPOILT)
+def test_a_spoilt_row_is_refused_with_its_place(table, change, message, monkeypatch):
+    sound = data._read
+
+    def spoilt(name):
+        frame = sound(name)
+        if name == table:
+            for column, text in change.items():
+                frame.loc[0, column] = text
+        return frame
+
+    def load():
+        if table == "measurements":
+            data._measurements.__wrapped__()
+        elif table.endswith("_index"):
+            data._names.__wrapped__("machines")
+            data._wide.__wrapped__("machines", "smallest")
+        else:
+            data._tidy.__wrapped__(table)
+
+    load()
+    monkeypatch.setattr(data, "_read", spoilt)
+    with pytest.raises(ValueError, match=message):
+        load()

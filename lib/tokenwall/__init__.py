@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenwall.serving import predict as predict
 
 __version__ = "0.1.0"
 

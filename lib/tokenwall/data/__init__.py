@@ -7,10 +7,12 @@ by a stated rule. README.md beside the tables says how to add a row.
 
 from __future__ import annotations
 
+import difflib
 import functools
+import math
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tokenwall import units
 
@@ -287,6 +289,10 @@ def _read(name: str) -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
+def _line(table: str, index: int) -> str:
+    return f"{table}.csv, line {index + 2}"
+
+
 @functools.cache
 def _names(table: str) -> dict[str, tuple[str, str]]:
     """Plain spelling to key and printed spelling."""
@@ -295,8 +301,10 @@ def _names(table: str) -> dict[str, tuple[str, str]]:
     names: dict[str, tuple[str, str]] = {}
     for row in _read(f"{table}_index").itertuples():
         for text in (str(row.key), str(row.name), *str(row.aliases).split(" | ")):
-            if text:
-                names.setdefault(_plain(text), (str(row.key), text))
+            known = names.setdefault(_plain(text), (str(row.key), text)) if text else (row.key,)
+            if known[0] != row.key:
+                where = _line(f"{table}_index", cast("int", row.Index))
+                raise ValueError(f"{where}: {text!r} of {row.key} is a name of {known[0]} already")
     return names
 
 
@@ -305,16 +313,53 @@ def _tidy(table: str) -> pd.DataFrame:
     if table not in _TIDY:
         raise ValueError(f"table is {table!r}; it must be one of {', '.join(map(repr, _TIDY))}")
     frame = _read(table)
+    keys = set(_read(f"{table}_index")["key"]) if table in ("machines", "models") else None
     for column in ("value", "low", "high"):
-        frame[f"si_{column}"] = [
-            _si(text, unit) for text, unit in zip(frame[column], frame["unit"], strict=True)
-        ]
+        frame[f"si_{column}"] = math.nan
+    converted = []
+    for row in frame.itertuples():
+        try:
+            converted.append(_numbers(row, keys))
+        except ValueError as error:
+            where = f"{_line(table, cast('int', row.Index))} ({row.key}, {row.quantity})"
+            raise ValueError(f"{where}: {error}") from None
+    frame[["si_value", "si_low", "si_high"]] = converted
     return frame
 
 
+def _numbers(row: Any, keys: set[str] | None) -> list[float]:
+    """Value, low and high of a row in SI, once it is known to be sound."""
+    if row.kind not in KINDS:
+        raise ValueError(f"kind is {row.kind!r}; it must be one of {', '.join(KINDS)}")
+    if keys is not None:
+        if row.key not in keys:
+            raise ValueError(f"key {row.key!r} is not in the index")
+        if row.quantity not in UNITS:
+            near = difflib.get_close_matches(row.quantity, UNITS, n=1)
+            raise ValueError(f"the quantity is unknown; nearest: {', '.join(near) or 'nothing'}")
+        if _dimension(row.unit) != _dimension(UNITS[row.quantity]):
+            raise ValueError(f"unit is {row.unit!r}; it must be one of {UNITS[row.quantity]}")
+    numbers = [_si(text, row.unit) for text in (row.value, row.low, row.high)]
+    if not math.isfinite(numbers[0]):
+        raise ValueError(f"value is {row.value!r}; it must be a finite number")
+    return numbers
+
+
+@functools.cache
+def _dimension(unit: str) -> Any:
+    units.to_si(1.0, unit)
+    return units.registry().get_dimensionality("" if unit == "1" else unit)
+
+
 def _si(text: str, unit: str) -> float:
-    # Fifteen digits undo the last-bit noise of the factor, so that printed digits survive.
-    return float(f"{_factor(unit) * float(text):.15g}") if text else float("nan")
+    if not text:
+        return math.nan
+    try:
+        # Fifteen digits undo the last-bit noise of the factor, so that printed digits survive.
+        return float(f"{_factor(unit) * float(text):.15g}")
+    except ValueError:
+        units.to_si(1.0, unit)
+        raise ValueError(f"{text!r} is no number") from None
 
 
 @functools.cache
@@ -358,8 +403,13 @@ def chosen(table: str, *, rival: Rival = "smallest") -> pd.DataFrame:
 def _wide(table: str, rival: Rival) -> pd.DataFrame:
     wide = chosen(table, rival=rival).pivot(index="key", columns="quantity", values="si_value")
     quantities = _MACHINE if table == "machines" else _MODEL
-    index = _read(f"{table}_index").set_index("key")
-    index["year"] = index["year"].astype(int)
+    index = _read(f"{table}_index")
+    for row in index[index["key"].duplicated() | ~index["year"].str.isdecimal()].itertuples():
+        where = _line(f"{table}_index", cast("int", row.Index))
+        raise ValueError(
+            f"{where}: key {row.key!r} stands twice, or year {row.year!r} is no number"
+        )
+    index = index.set_index("key").astype({"year": int})
     frame = index.join(wide.reindex(columns=list(quantities)))
     if table == "models":
         frame["active_parameters"] = frame["active_parameters"].fillna(frame["parameters"])
@@ -373,12 +423,26 @@ def _measurements() -> pd.DataFrame:
 
     frame = _read("measurements")
     for column in _NUMBERS:
-        frame[column] = pd.to_numeric(frame[column].replace("", None)).astype(float)
+        numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
+        _refuse("measurements", frame, column, numbers.isna() & frame[column].ne(""))
+        frame[column] = numbers
+    _refuse("measurements", frame, "plausible", ~frame["plausible"].isin(["true", "false"]))
+    for table in ("machine", "model"):
+        known = _read(f"{table}s_index")["key"]
+        _refuse("measurements", frame, table, ~frame[table].isin(known))
     frame["plausible"] = frame["plausible"].eq("true")
     si_units = {unit: _base(unit) for unit in frame["unit"].unique()}
     frame["si_value"] = frame["value"] * frame["unit"].map(_factor)
     frame["si_unit"] = frame["unit"].map(si_units)
     return frame
+
+
+def _refuse(table: str, frame: pd.DataFrame, column: str, wrong: pd.Series) -> None:
+    for index in frame.index[wrong]:
+        row = frame.loc[index]
+        raise ValueError(
+            f"{_line(table, index)} ({row['id']}): {column} {row[column]!r} is not one that can be"
+        )
 
 
 def _base(unit: str) -> str:

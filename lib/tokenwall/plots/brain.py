@@ -50,7 +50,7 @@ def comparison_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     lines = len(table) * (2 if narrow else 1) + len(blocks)
     height = (0.24 if narrow else 0.27) * lines + 1.9
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
-    left = 1e-8 if narrow else 1e-13
+    left = 1e-8 if narrow else 1e-16
     ax.set(xscale="log", xlim=(left, 1e10 if narrow else 1e11))
     place = 0.0
     for counted, rows in blocks:

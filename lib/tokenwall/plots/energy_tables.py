@@ -532,7 +532,7 @@ def _answers() -> list[Made]:
     return [
         (
             "answers",
-            f"right answers to hard questions, {label}",
+            f"right answers, {label}",
             at,
             right * (spent[at] * minutes).inverse(),
             estimate("gpqa", accuracy, table="energies") * Estimate.exact(1 / asked[name] / more),
@@ -550,7 +550,7 @@ def _operations() -> list[Made]:
     return [
         (
             "operations",
-            f"estimated operations, {label}",
+            f"operations, {label}",
             at,
             rates[method] * spent[at].inverse(),
             record_operations(paid[at]),
@@ -600,9 +600,9 @@ def paths() -> pd.DataFrame:
 
 
 _PATHS = {
-    "aqfp-2021": ("superconducting switch, adiabatic", "refrigerator"),
-    "optical-2019": ("light, at its shot noise", "all but the light"),
-    "optical-2022": ("light, 0.66 photons a product", "all but the light"),
+    "aqfp-2021": ("superconducting switch", "refrigerator"),
+    "optical-2019": ("light, shot noise", "all but the light"),
+    "optical-2022": ("light, 0.66 photons", "all but the light"),
 }
 
 

@@ -55,8 +55,8 @@ MODELS = (
     "llama-3.1-405b",
     "deepseek-v3",
 )
-RANGE = (0.1, 1e18)
-PHONE_RANGE = (0.1, 1e20)
+# Wide enough that no label has to turn left into its bar.
+RANGE = (0.1, 1e21)
 SLIDERS = (
     Slider("devices", "Devices", values=[1, 2, 4, 8, 16, 32, 72, 144, 576], default=72),
     Slider("weight_bits", "Bits of a weight", values=[stored_bits(), 8, 16], default=stored_bits()),
@@ -207,7 +207,7 @@ def ledger_axes(*, narrow: bool = False) -> Figure:
     every = levels()
     height = (0.5 if narrow else 0.42) * (len(every) + 2) + 0.9
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
-    ax.set(xscale="log", xlim=PHONE_RANGE if narrow else RANGE, ylim=(len(every) + 1.6, -0.8))
+    ax.set(xscale="log", xlim=RANGE, ylim=(len(every) + 1.6, -0.8))
     ax.set_yticks([])
     ax.grid(False, axis="y")
     ax.spines["left"].set_visible(False)
