@@ -120,9 +120,9 @@ def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
 
     Returns:
         Columns label, rate, drafted, radius (half of what a signal crosses), layers, spanned (the
-        bound if each layer spans the machine), machine (the bound if the weights are spread
-        evenly over its volume), densest (the bound at the density of stacked memory, which holds for every
-        machine built of it) and orders (powers of ten between the rate and that).
+        bound if each layer spans the machine), machine (the bound if the weights are spread evenly
+        over its volume), densest (the bound at the density of stacked memory, which holds for all
+        machines built of it) and orders (powers of ten between the rate and that).
     """
     import pandas as pd
 
