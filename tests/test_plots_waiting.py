@@ -215,6 +215,14 @@ def test_the_board_tells_the_three_fates_apart(setting, fate):
         payback_rate=setting["payback"],
     )
     hurdle = waiting.fix_hurdle(**tables.costs(case)) * YEAR
+    fading = tables.costs(case)["bill_decay"]
+    today, best = (
+        shown[f"Value {when}, over its cost"]
+        for when in ("of repairing today", "at the best moment")
+    )
+    assert today == pytest.approx(case["payback_rate"] / fading - 1 if fading > 0 else np.inf)
+    assert best >= max(today, 0)
+    assert (best == 0) == (fate == "never")
     assert shown["Repair at once if it saves its cost"] == pytest.approx(hurdle)
     if fate == "later":
         wait = waiting.best_fix_wait(case["payback_rate"], **tables.costs(case))

@@ -22,6 +22,7 @@ from tokenwall.waiting import (
     fix_hurdle,
     fix_value,
     growth_rate,
+    loss_hazard,
     user_cost,
     waiting_gain,
 )
@@ -131,8 +132,9 @@ def losing_promise(**changed: float) -> float:
     Args:
         changed: as for `case`.
     """
-    trial = case(**changed, arrival_hazard=0.0)
-    return 1 / float(trial["payback_rate"] - costs(trial)["bill_decay"])
+    trial = case(**changed)
+    del trial["arrival_hazard"], trial["fix_decline"]
+    return 1 / float(loss_hazard(**trial))
 
 
 def costs(rates: Mapping[str, Any]) -> dict[str, Any]:
