@@ -53,7 +53,8 @@ def test_signals_are_ordered_and_none_beats_light():
     assert (table["speed"].diff().dropna() > 0).all()
     assert table["fraction"].iloc[-1] == 1
     ten = table.set_index("way").loc["thin wire, 10 mm", "speed"]
-    assert 1e-2 / ten == pytest.approx(7.58e-9, rel=1e-3)
+    # 0.3786 times 32.3 kohm/mm times 0.173 pF/mm times the square of 10 mm.
+    assert 1e-2 / ten == pytest.approx(2.117e-7, rel=1e-3)
 
 
 def test_published_facts_and_measurements_give_the_same_rates_as_their_tables():

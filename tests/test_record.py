@@ -168,6 +168,7 @@ PAGES = {
         "record-share",
     ),
     "book/index": ("record-bound", "record-share", "record-weight-bits"),
+    "book/ledger": ("record-users", "record-bound", "record-share"),
     "book/memory/batching": ("record-context", "record-cache-bits", "record-memory-bound"),
 }
 

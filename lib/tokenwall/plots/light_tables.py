@@ -11,16 +11,18 @@ from scipy.constants import c
 
 from tokenwall import data, scenario
 from tokenwall.data.facts import facts
-from tokenwall.ledger_rows import stack_density
+from tokenwall.ledger_rows import Extent, rack_extent, server_extent, stack_density
 from tokenwall.light import (
     arrangement_length,
     crossing_time,
     dependent_steps,
+    even_rate,
     gathered_rate,
     guided_speed,
     hop_time_per_token,
     memory_radius,
     repeated_wire_speed,
+    share_radius,
     tensor_parallel_step_time,
     travelling_rate,
     wire_delay,
@@ -77,15 +79,37 @@ CASES = (
 )
 
 
-def sizes() -> dict[str, float]:
-    """Radius of machines, by name: half of an outer edge, which is less than they are [m]."""
+def extents() -> dict[str, Extent]:
+    """How far machines extend, by name: chips and wafers as sheets, the others as boxes."""
+    wafer, die = facts("wafer"), facts("die")
     return {
-        "chip": math.sqrt(facts("taalas-hc1")["die_area"]) / 2,
-        "die": facts("die")["edge"] / 2,
-        "wafer": math.sqrt(facts("wafer")["area"]) / 2,
-        "server": facts("h100-server")["width"] / 2,
-        "rack": facts("open-rack")["height"] / 2,
+        "chip": Extent.sheet(facts("taalas-hc1")["die_area"], wafer["thickness"]),
+        "die": Extent.box(die["edge"], die["short_edge"], wafer["thickness"]),
+        "wafer": Extent.sheet(wafer["area"], wafer["thickness"]),
+        "server": server_extent(),
+        "rack": rack_extent(),
     }
+
+
+def sizes() -> dict[str, float]:
+    """Half of what a signal crosses in a machine, by name: its longest edge [m].
+
+    Of a server it is the width alone, since its boards do not fill the depth of the case.
+    """
+    crossed = {name: extent.length / 2 for name, extent in extents().items()}
+    return {**crossed, "server": facts("h100-server")["width"] / 2}
+
+
+def even_bound(extent: Extent, steps: float, speed: float = c) -> float:
+    """Bound on one user's tokens per second for weights spread evenly over a machine [token/s].
+
+    Args:
+        extent: of the machine.
+        steps: of a token that each need all of the one before.
+        speed: of a signal [m/s].
+    """
+    edges = {"memory_thickness": extent.thickness, "memory_width": extent.width}
+    return float(even_rate(extent.volume, steps, **edges, signal_speed=speed))
 
 
 def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
@@ -95,14 +119,14 @@ def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
         cases: the rates.
 
     Returns:
-        Columns label, rate, drafted, radius, layers, spanned (the bound if each layer spans the
-        machine), machine (the bound if the weights are spread evenly over a ball of its radius),
-        densest (the bound at the density of stacked memory, which holds for every machine built
-        of it) and orders (powers of ten between the rate and that).
+        Columns label, rate, drafted, radius (half of what a signal crosses), layers, spanned (the
+        bound if each layer spans the machine), machine (the bound if the weights are spread evenly
+        over its volume), densest (the bound at the density of stacked memory, which holds for all
+        machines built of it) and orders (powers of ten between the rate and that).
     """
     import pandas as pd
 
-    radii, table = sizes(), data.measurements().set_index("id")
+    radii, machines, table = sizes(), extents(), data.measurements().set_index("id")
     rows = []
     for case in cases:
         row = data.model(case.model)
@@ -119,7 +143,7 @@ def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
                 "radius": radius,
                 "layers": float(row["layers"]),
                 "spanned": float(gathered_rate(radius, chain, signal_speed=c)),
-                "machine": float(travelling_rate(radius, chain, signal_speed=c)),
+                "machine": even_bound(machines[case.size], float(chain)),
                 "densest": densest,
                 "orders": math.log10(densest / rate),
             }
@@ -487,6 +511,153 @@ def _loop(edge: int) -> list[tuple[int, int, int]]:
     for turn, z in enumerate(reversed(range(edge))):
         path += [(x, y, z) for x, y in (snake if turn % 2 == 0 else reversed(snake))]
     return path
+
+
+CHAINS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def searched(count: int = 10_500, seed: int = 1, steps: Sequence[int] = CHAINS) -> pd.DataFrame:
+    """Random arrangements of weights spread evenly over flat, long, thick and round machines.
+
+    Boxes of random edges are cut into equal boxes along random axes, ellipsoids and elliptic
+    cylinders into equal wedges, and balls strung on a closed thread. The order of the steps winds
+    to and fro and back, or is drawn at random.
+
+    Args:
+        count: arrangements in all; a multiple of three times the number of chains.
+        seed: of the generator.
+        steps: numbers of dependent steps, powers of two.
+
+    Returns:
+        Columns shape, steps, flatness (shortest over longest edge of the machine) and factor (the
+        length over that of the bound for this machine).
+    """
+    import numpy as np
+    import pandas as pd
+
+    generator, parts = np.random.default_rng(seed), []
+    each = count // (3 * len(steps))
+    for chain in steps:
+        for shape, draw in (("box", _boxes), ("round", _wedges), ("thread of balls", _threads)):
+            places, volume, edges = draw(generator, each, chain)
+            low, middle, high = np.sort(edges, axis=-1).T
+            least = share_radius(volume, chain, memory_thickness=low, memory_width=middle)
+            length = arrangement_length(places, rounds=4) / (chain * least)
+            table = {"shape": shape, "steps": chain, "flatness": low / high, "factor": length}
+            parts.append(pd.DataFrame(table))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _random_edges(generator: Any, count: int) -> Any:
+    """Edges between a hundredth and one, of which any may be the longest [m]."""
+    return 10.0 ** generator.uniform(-2, 0, (count, 3))
+
+
+def _boxes(generator: Any, count: int, steps: int) -> tuple[Any, Any, Any]:
+    """Corners of the equal boxes that a box is cut into, its volume and its edges."""
+    import numpy as np
+
+    edges = _random_edges(generator, count)
+    twos = generator.multinomial(round(math.log2(steps)), generator.dirichlet([1, 1, 1], count))
+    cuts = 2**twos
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    cells = np.stack([_winding(*each) for each in cuts])
+    orders = np.where(
+        generator.random((count, 1)) < 0.8,
+        np.array(_there_and_back(steps)) if steps > 1 else np.zeros(1, int),
+        generator.permuted(np.tile(np.arange(steps), (count, 1)), axis=1),
+    )
+    cells = np.take_along_axis(cells, orders[..., None], axis=1)
+    places = (cells[:, :, None, :] + corners) * (edges / cuts)[:, None, None, :]
+    return places, edges.prod(axis=-1), edges
+
+
+def _winding(*cuts: int) -> Any:
+    """Cells of a grid in an order in which each touches the next."""
+    import numpy as np
+
+    axis = list(np.argsort(cuts))
+    a, b, d = (int(cuts[place]) for place in axis)
+    path, turn = np.zeros((a * b * d, 3), int), 0
+    for place in range(a * b * d):
+        x, y, z = place % a, place // a % b, place // (a * b)
+        y = b - 1 - y if z % 2 else y
+        turn = place // a
+        path[place, axis] = (a - 1 - x if turn % 2 else x, y, z)
+    return path
+
+
+def _wedges(generator: Any, count: int, steps: int) -> tuple[Any, Any, Any]:
+    """Points on the rims of equal wedges, like those of an orange or of a cake.
+
+    The rims are sampled, so that the chains come out a little short.
+    """
+    import numpy as np
+
+    edges = _random_edges(generator, count)
+    flat = generator.random(count) < 0.5
+    around = 5 if steps == 1 else 3
+    angles = 2 * np.pi * (np.arange(steps)[:, None] + np.linspace(0, 1, around)) / steps
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    height = np.array([-1, -0.7, 0, 0.7, 1])
+    rims = []
+    for width in (np.ones(5), np.sqrt(1 - height**2)):
+        rim = np.concatenate(
+            [
+                np.broadcast_to(circle[:, :, None] * width[:, None], (steps, around, 5, 2)),
+                np.broadcast_to(height[:, None], (steps, around, 5, 1)),
+            ],
+            axis=-1,
+        )
+        middle = np.broadcast_to([[0, 0, -1], [0, 0, 1]], (steps, 2, 3))
+        rims.append(np.concatenate([rim.reshape(steps, -1, 3), middle], axis=1))
+    places = np.where(flat[:, None, None, None], rims[0], rims[1]) * edges[:, None, None] / 2
+    volume = np.where(flat, np.pi / 4, np.pi / 6) * edges.prod(axis=-1)
+    return places, volume, edges
+
+
+def _threads(generator: Any, count: int, steps: int) -> tuple[Any, Any, Any]:
+    """Points on balls along a closed thread that may be crumpled, stretched or drawn at random.
+
+    The whole is judged by its balls alone, as by the density of a lump.
+    """
+    import numpy as np
+
+    turn = np.arange(14) + 0.5
+    height, angle = 1 - turn / 7, turn * np.pi * (1 + 5**0.5)
+    wide = np.sqrt(1 - height**2)
+    ball = np.column_stack([wide * np.cos(angle), wide * np.sin(angle), height])
+    ring = np.asarray(_circle(steps, 2.0)) if steps > 1 else np.zeros((1, 3))
+    stretch = generator.uniform(0.2, 1.2, (count, 1, 1))
+    crumpled = generator.normal(size=(count, steps, 3)) * generator.uniform(0, 0.5, (count, 1, 1))
+    places = (ring * stretch + crumpled)[:, :, None, :] + ball
+    room = np.full((count, 3), 2.0 * steps)
+    return places, np.full(count, steps * 4 / 3 * np.pi), room
+
+
+def tiled_sheet(edge: int, thickness: float = 0.0) -> tuple[float, float, float]:
+    """A square sheet of square tiles on a closed path, one tile a step, against two bounds.
+
+    Args:
+        edge: tiles along an edge, an even number.
+        thickness: of the sheet, in edges of it.
+
+    Returns:
+        Length of a token's chain, of the bound for a sheet, and of what a ball of half its edge
+        would say if a sheet obeyed a law of volume; for an edge of 1 m.
+    """
+    import numpy as np
+
+    path = [(x, 0) for x in range(edge)]
+    for turn, x in enumerate(reversed(range(edge))):
+        path += [(x, y) for y in (range(1, edge) if turn % 2 == 0 else reversed(range(1, edge)))]
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    flat = (np.asarray(path)[:, None] + corners) / edge
+    places = np.concatenate([np.insert(flat, 2, z, axis=-1) for z in {0.0, thickness}], axis=1)
+    steps, thin = edge * edge, max(thickness, 1e-9)
+    sheet = steps * share_radius(thin, steps, memory_thickness=thin, memory_width=1.0)
+    ball = 1 / travelling_rate(0.5, steps, signal_speed=1.0)
+    return arrangement_length(places, rounds=2), float(sheet), float(ball)
 
 
 def strict_steps(model: Any) -> float:
