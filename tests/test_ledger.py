@@ -30,16 +30,26 @@ def row(key, factor, **other):
     return Row(key, key, factor, **{**TRACE, **other})
 
 
-@given(estimates, st.lists(estimates, max_size=5))
-def test_bars_multiply_exactly_to_the_end(start, factors):
-    rows = tuple(row(str(i), factor) for i, factor in enumerate(factors))
-    ledger = Ledger("token_rate", start, "start", "k", rows)
-    product = start.value
-    for factor in factors:
-        product *= factor.value
-    assert ledger.end.value == product
-    for step in ledger.steps:
-        assert step.after.value == step.before.value * step.row.factor.value
+@given(estimates, st.lists(estimates, max_size=5), st.randoms())
+def test_bars_multiply_to_the_end_in_any_order(start, factors, shuffler):
+    """Summed logarithms, not the product that the ledger itself makes."""
+    rows = [row(str(i), factor) for i, factor in enumerate(factors)]
+    logs = [math.log(one.value) for one in (start, *factors)]
+    shuffled = list(rows)
+    shuffler.shuffle(shuffled)
+    for order in (rows, shuffled):
+        ledger = Ledger("token_rate", start, "start", "k", tuple(order))
+        assert math.log(ledger.end.value) == pytest.approx(math.fsum(logs), abs=1e-9)
+        reached = [step.after.value for step in ledger.steps]
+        begun = [step.before.value for step in ledger.steps]
+        assert begun == [start.value, *reached][: len(begun)]  # no gap between bars
+
+
+def test_bars_of_two_and_three_lead_from_ten_to_sixty():
+    rows = (row("two", Estimate.exact(2)), row("three", Estimate.exact(3)))
+    ledger = Ledger("token_rate", Estimate.exact(10), "start", "k", rows)
+    assert [step.after.value for step in ledger.steps] == [20, 60]
+    assert ledger.end.value == 60
 
 
 @given(estimates, estimates)

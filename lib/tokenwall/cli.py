@@ -129,8 +129,8 @@ def _add_predict(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
         help="a model on a machine",
-        description="Predict a model on a machine, with the interval that holds nine "
-        "measurements of ten.",
+        description="Predict a model on a machine, with intervals: of rates and times, where "
+        "about nine of ten measurements lay.",
     )
     command.add_argument("model", help='name, such as "Llama 3.1 70B"')
     command.add_argument("machine", help='name of one device, such as "H100 SXM"')
@@ -219,7 +219,9 @@ def _show(found: Prediction, options: argparse.Namespace) -> None:
             continue
         ends = (engineering(float(end), unit) for end in (found.low(key), found.high(key)))
         rows.append((words, engineering(float(value), unit), " .. ".join(ends)))
-    print(_table(("", "predicted", "nine measurements of ten"), rows))
+    print(_table(("", "predicted", "interval"), rows))
+    print("\nIntervals of rates and times: about nine of ten measurements lay within.")
+    print("Those of energy and price add the ends of power and rent, and are wider.")
     memory = found.memory_bytes
     parts = ("weights", "cache", "activations")
     words = ", ".join(f"{part} {_bytes(getattr(memory, part))}" for part in parts)

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 INTENSITY = (0.3, 3000.0)
+# Panels of the scatter, by class of machine; chips with their memory on board are in none.
+PANELS = {
+    "gpu-datacentre": "Data-centre GPUs",
+    "gpu-workstation": "Workstation cards",
+    "gpu-consumer": "Gaming cards",
+    "apple-soc": "Apple chips",
+    "desktop-soc": "Desktop chips",
+    "cpu-server": "Processors",
+    "cpu-laptop": "Processors",
+    "single-board": "Processors",
+}
 
 
 def _title(ax: Axes, text: str, narrow: bool) -> None:
@@ -133,6 +144,20 @@ def flagship_sweeps_alt(flagships: pd.DataFrame) -> str:
         "Memory capacity over memory bandwidth on logarithmic axes, with diagonal lines of equal "
         f"sweep time. Time to read the whole memory once: {', '.join(parts)}."
     )
+
+
+def in_panels(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a panel, with its name as `group`, panel by panel.
+
+    Args:
+        table: with `machine_class`, as `calibration.batch1_table` makes it.
+    """
+    import pandas as pd
+
+    names = list(dict.fromkeys(PANELS.values()))
+    group = pd.Categorical(table["machine_class"].map(PANELS), names)
+    shown = table.assign(group=group)
+    return shown[shown["group"].notna()].sort_values("group", kind="stable")
 
 
 def bound_against_measured(rows: pd.DataFrame, *, narrow: bool = False) -> Figure:

@@ -61,7 +61,7 @@ def sweep(
 
     Args:
         quantities: names of data variables, see `QUANTITIES`.
-        intervals: whether to add low and high ends, where nine of ten measurements lie.
+        intervals: whether to add low and high ends; `Prediction` says what they hold.
         chunks: None to compute at once; else lazy, in blocks: the most points of a block, or
             lengths by name of axis, or "auto" of dask. Compute with the dataset's own methods or
             with `computed`; an active `dask.distributed` client is used.
