@@ -226,6 +226,13 @@ def test_brain_and_rack_are_compared_as_the_chapter_on_energy_does():
     assert f"{ends[0]:.2f} to {ends[1]:,.0f}" in limit.evidence
 
 
+def test_the_bound_of_light_is_that_of_the_ledger():
+    from tokenwall.ledger_rows.light import light_bound, rack_extent
+
+    bound = light_bound("llama-3.1-70b", rack_extent())
+    assert table.claim("C60").slots["a"].value == pytest.approx(bound.value)
+
+
 def test_the_models_of_the_benchmark_are_transformers():
     from tokenwall import data
 
