@@ -22,6 +22,7 @@ from tokenwall.ledger_rows import (
     stack_density,
     weights_radius,
 )
+from tokenwall.ledger_rows.energy import gate_energy, switch_energy
 from tokenwall.plots import light_tables
 
 RADIUS = st.floats(1e-6, 1e6)
@@ -90,7 +91,7 @@ def test_no_measurement_of_one_user_beats_the_bound():
 
 def test_no_claim_of_a_vendor_beats_any_of_the_three_bounds():
     table = light_tables.single_users()
-    assert len(table) == len(light_tables.CASES)
+    assert len(table) == 16
     assert (table["rate"] < table["spanned"]).all()
     assert (table["spanned"] < table["machine"]).all()
     assert (table["machine"] < table["densest"]).all()
@@ -192,6 +193,44 @@ def test_one_step_a_layer_is_certain():
     assert len(models) > 40
     assert (lengths[~beside] > 1.1).all()
     assert lengths[beside].between(0.7, 1).all()
+
+
+def test_split_sums_shorten_the_chain_by_the_shares_of_the_second_matrices():
+    table = light_tables.strict_table()
+    # 8192² and 8192 x 28672 of the 855.6 million weights of a layer.
+    own = table.loc["llama-3.1-70b"]
+    whole = 855_638_016
+    out, narrow = 8192**2 / whole, 8192 * 28672 / whole
+    assert own["second"] == pytest.approx(out ** (1 / 3) + narrow ** (1 / 3))
+    assert own["second"] == pytest.approx(1.078, abs=5e-4)
+    assert own["last"] == pytest.approx(0.65, abs=5e-4)
+    plain = table[~table["beside"]]
+    assert plain["second"].idxmin() == "gemma-2-27b"
+    assert plain["second"].min() == pytest.approx(0.991, abs=5e-4)
+    assert (table["last"] < table["second"]).all()
+    with pytest.raises(ValueError, match="matrices is 'third'"):
+        light_tables.strict_steps(data.model("llama-3.1-70b"), "third")
+
+
+def test_the_packed_ball_burns_what_the_energy_chapter_counts():
+    model, rate = data.model("llama-3.1-70b"), 4.119e9
+    # 59.06 bits and 52 switches for each of 69.5 billion multiply-adds, at 300 K.
+    erased = light_tables.packed_power(model, rate, 4)
+    assert erased == pytest.approx(
+        rate * 69.503e9 * 59.059 * 1.380649e-23 * 300 * np.log(2), rel=1e-3
+    )
+    assert erased == pytest.approx(gate_energy(model).value * rate)
+    switched = light_tables.packed_power(model, rate, 4, each_joules="switched")
+    assert switched == pytest.approx(switch_energy(model).value * rate)
+    assert switched == pytest.approx(3.55e3, rel=0.01)
+
+
+def test_thin_wires_of_the_kit_are_between_one_and_two_powers_of_ten_slower_than_light():
+    slow = light_tables.thin_slowness()
+    # 2 (ln 2 + sqrt(0.3786 ln 2)) sqrt(32.3e6 ohm/m x 173e-12 F/m x 1 ps) times c.
+    assert slow.value == pytest.approx(c * 2.41074 * np.sqrt(32.3e6 * 0.173e-9 * 1e-12), rel=1e-3)
+    assert 10 < slow.low < slow.value < slow.high < 100
+    assert slow.spread == "range of cases"
 
 
 def test_a_wire_simulated_as_many_pieces_rises_half_way_when_the_formula_says():

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from scipy.constants import c
 
 from tokenwall import data, scenario
-from tokenwall.data.facts import facts
+from tokenwall.data.energies import energy_interval
+from tokenwall.data.facts import estimate, facts
+from tokenwall.data.selections import selected
+from tokenwall.energy import (
+    erased_bits_per_multiply_add,
+    irreversible_energy_per_token,
+    landauer_energy,
+    reliable_bit_energy,
+    switches_per_multiply_add,
+)
+from tokenwall.estimate import Estimate, through
 from tokenwall.ledger_rows import Extent, rack_extent, server_extent, stack_density
 from tokenwall.light import (
     arrangement_length,
@@ -37,46 +47,20 @@ MILLION = 1e6
 SIDE_BY_SIDE = ("falcon", "gpt-j", "palm")
 
 
-@dataclass(frozen=True)
-class Case:
-    """A published rate of one user: where it stands in the tables, and the size of its machine.
-
-    Attributes:
-        label: machine and model in a few words.
-        model: key of the model.
-        rate: id of a measurement, or key of a fact with a token rate.
-        size: name of the machine's size in `sizes`.
-        bits: bits of a weight; those of the measurement if not given.
-        drafted: whether several tokens came from one pass.
-    """
-
-    label: str
-    model: str
-    rate: str
-    size: str
-    bits: float = math.nan
-    drafted: bool = False
-
-
-CASES = (
-    Case("8 A100, Llama 2 70B", "llama-2-70b", "gptfast-027", "server"),
-    Case("8 B200, DeepSeek-V3", "deepseek-v3", "trtblog-026", "server"),
-    Case("1 H100, Llama 2 7B", "llama-2-7b", "lcppcuda-007", "die"),
-    Case("8 A100, Llama 2 7B", "llama-2-7b", "gptfast-021", "server"),
-    Case("8 B200, DeepSeek-V3, drafts", "deepseek-v3", "trtblog-029", "server", drafted=True),
-    Case("wafers, Llama 3.1 70B", "llama-3.1-70b", "sram-002", "wafer"),
-    Case("wafers, Llama 3.1 405B", "llama-3.1-405b", "cerebras-llama-3.1-405b", "wafer", 16, True),
-    Case("wafer, Llama 3.1 8B", "llama-3.1-8b", "sram-001", "wafer"),
-    Case(
-        "wafers, Llama 3.1 70B, drafts",
-        "llama-3.1-70b",
-        "cerebras-llama-3.1-70b",
-        "wafer",
-        16,
-        True,
-    ),
-    Case("hard-wired chip, Llama 3.1 8B", "llama-3.1-8b", "taalas-hc1", "chip", 3),
-)
+# Claims of vendors: model, size of the machine, bits of a weight, drafts used or not stated.
+CLAIMS = {
+    "cerebras-llama-3.1-405b": ("llama-3.1-405b", "wafer", 16.0, True),
+    "cerebras-llama-3.1-70b": ("llama-3.1-70b", "wafer", 16.0, True),
+    "taalas-hc1": ("llama-3.1-8b", "chip", 3.0, False),
+}
+SHORT = {
+    "a100-sxm-80gb": "A100",
+    "b200": "B200",
+    "wse-3": "wafer",
+    "cerebras-llama-3.1-405b": "wafers",
+    "cerebras-llama-3.1-70b": "wafers",
+    "taalas-hc1": "hard-wired chip",
+}
 
 
 def extents() -> dict[str, Extent]:
@@ -112,52 +96,84 @@ def even_bound(extent: Extent, steps: float, speed: float = c) -> float:
     return float(even_rate(extent.volume, steps, **edges, signal_speed=speed))
 
 
-def single_users(cases: Sequence[Case] = CASES) -> pd.DataFrame:
-    """Published rates of one user beside what light allows, one case a row.
-
-    Args:
-        cases: the rates.
+def single_users() -> pd.DataFrame:
+    """Published rates of one user beside what light allows, by the two rules of selections.csv.
 
     Returns:
-        Columns label, rate, drafted, radius (half of what a signal crosses), layers, spanned (the
-        bound if each layer spans the machine), machine (the bound if the weights are spread evenly
-        over its volume), densest (the bound at the density of stacked memory, which holds for all
-        machines built of it) and orders (powers of ten between the rate and that).
+        Columns label, key (of the row that it is from), rate, drafted, radius (half of what a
+        signal crosses), layers, spanned (the bound if each layer spans the machine), machine (the
+        bound if the weights are spread evenly over its volume), densest (the bound at the density
+        of stacked memory, which holds for all machines built of it) and orders (powers of ten
+        between the rate and that).
     """
     import pandas as pd
 
-    radii, machines, table = sizes(), extents(), data.measurements().set_index("id")
-    rows = []
-    for case in cases:
-        row = data.model(case.model)
-        rate, bits = _published(case, table)
-        packed = memory_radius(scenario.step_weight_bytes(row, bits), stack_density().high)
-        chain = dependent_steps(row["layers"], 1)
-        radius = radii[case.size]
+    radii, machines, rows = sizes(), extents(), []
+    for case in [*_measured_users(), *_claimed_users()]:
+        row = data.model(case["model"])
+        weights = scenario.step_weight_bytes(row, case["bits"])
+        packed = memory_radius(weights, stack_density().high)
+        chain = float(dependent_steps(row["layers"], 1))
         densest = float(travelling_rate(packed, chain, signal_speed=c))
+        radius = radii[case["size"]]
         rows.append(
             {
-                "label": case.label,
-                "rate": rate,
-                "drafted": case.drafted,
+                "label": case["label"],
+                "key": case["key"],
+                "rate": case["rate"],
+                "drafted": case["drafted"],
                 "radius": radius,
                 "layers": float(row["layers"]),
                 "spanned": float(gathered_rate(radius, chain, signal_speed=c)),
-                "machine": even_bound(machines[case.size], float(chain)),
+                "machine": even_bound(machines[case["size"]], chain),
                 "densest": densest,
-                "orders": math.log10(densest / rate),
+                "orders": math.log10(densest / case["rate"]),
             }
         )
     return pd.DataFrame(rows).sort_values("rate", ignore_index=True)
 
 
-def _published(case: Case, table: pd.DataFrame) -> tuple[float, float]:
-    """Rate and bits of a weight."""
-    if case.rate not in table.index:
-        return facts(case.rate)["token_rate"], case.bits
-    row = table.loc[case.rate]
-    value = float(row["si_value"])
-    return (1 / value if row["si_unit"] == "s/token" else value), float(row["weight_bits"])
+def _measured_users() -> list[dict[str, Any]]:
+    """One row of the measurement table after another; a card counts as its chip, wafers as one."""
+    found = []
+    for row in selected("light-measured").itertuples():
+        devices, wafer = round(row.devices), row.machine == "wse-3"
+        size = "wafer" if wafer else ("server" if devices == 8 else "die")
+        many = f"{devices} " if devices > 1 else ""
+        name = SHORT.get(row.machine, data.machine(row.machine)["name"])
+        drafted = row.metric.startswith("speculative")
+        label = f"{many}{name}{'s' if wafer and many else ''}, {data.model(row.model)['name']}"
+        found.append(
+            {
+                "label": f"{label}, {row.weight_bits:.3g} bits{', drafts' if drafted else ''}",
+                "key": row.id,
+                "model": row.model,
+                "rate": row.si_value,
+                "size": size,
+                "bits": row.weight_bits,
+                "drafted": drafted,
+            }
+        )
+    return found
+
+
+def _claimed_users() -> list[dict[str, Any]]:
+    found = []
+    for row in selected("light-claimed").itertuples():
+        model, size, bits, drafted = CLAIMS[row.key]
+        words = f"{SHORT[row.key]}, {data.model(model)['name']}"
+        found.append(
+            {
+                "label": f"{words}, {bits:.0f} bits{', drafts' if drafted else ''}",
+                "key": row.key,
+                "model": model,
+                "rate": row.si_value,
+                "size": size,
+                "bits": bits,
+                "drafted": drafted,
+            }
+        )
+    return found
 
 
 def signal_speeds() -> pd.DataFrame:
@@ -202,6 +218,25 @@ def _repeated(way: str, resistance: str) -> tuple[str, float, str]:
         driver_capacitance=driver["capacitance"],
     )
     return way, float(speed), "wire"
+
+
+def thin_slowness() -> Estimate:
+    """How many times slower than light the best repeated thin wire is [1].
+
+    The interval is that of the layers of one process, from the thickest to the thinnest.
+    """
+    driver = facts("driver")
+
+    def times(resistance: float, capacitance: float) -> float:
+        speed = repeated_wire_speed(
+            resistance,
+            capacitance,
+            driver_resistance=driver["resistance"],
+            driver_capacitance=driver["capacitance"],
+        )
+        return float(c / speed)
+
+    return through(times, *(estimate("wire", name) for name in ("thin_resistance", "capacitance")))
 
 
 LIMITS = ("reading", "launches", "exchanges", "light_machine", "light_weights")
@@ -366,8 +401,10 @@ def _exchanges(setup: Setup, layers: float) -> float:
 def _measured(setup: Setup) -> float:
     if not setup.case:
         return math.nan
-    case = Case(setup.label, setup.model, setup.case, setup.size, setup.bits)
-    return 1 / _published(case, data.measurements().set_index("id"))[0]
+    table = data.measurements().set_index("id")
+    if setup.case in table.index:
+        return 1 / _rate(table.loc[setup.case])
+    return 1 / facts(setup.case)["token_rate"]
 
 
 def device_curve(model: Any, machine: Any, most: int = 512, bits: float = 16) -> pd.DataFrame:
@@ -660,31 +697,83 @@ def tiled_sheet(edge: int, thickness: float = 0.0) -> tuple[float, float, float]
     return arrangement_length(places, rounds=2), float(sheet), float(ball)
 
 
-def strict_steps(model: Any) -> float:
-    """Length of a layer's chain counting only first matrices, in that of one step for all of it.
+STRICT = ("first", "second", "last")
 
-    A layer's two halves each begin with matrices whose every product waits for all of those of
-    the half before: queries, keys and values; then the widening matrices of the feed-forward
-    block. The share of each counts with its cube root. At 1 or more, one step a layer is certain.
-    Models that run both halves side by side have one such step, shorter than a layer's.
+
+def strict_steps(model: Any, matrices: str = "first") -> float:
+    """Length of a layer's chain counting only some matrices, in that of one step for all of it.
+
+    "first": queries, keys and values, then the widening matrices. Their every product waits for
+    all of the half before if a matrix acts on finished vectors. "second": the matrix out of
+    attention and the narrowing one, whose products wait even where sums are formed piece by piece.
+    "last": the narrowing one alone, if the other is multiplied into cached values beforehand. The
+    share of each counts with its cube root. At 1 or more, one step a layer is certain. Models that
+    run both halves side by side have one such step, shorter than a layer's.
 
     Args:
         model: a row of the model table of a dense model.
+        matrices: "first", "second" or "last".
 
     Raises:
-        ValueError: the row lacks a quantity.
+        ValueError: the row lacks a quantity, or the matrices are none of these.
     """
+    if matrices not in STRICT:
+        raise ValueError(f"matrices is {matrices!r}; it must be one of {', '.join(STRICT)}")
     names = ("hidden_size", "heads", "kv_heads", "head_size", "feedforward_size")
     wide, heads, kept, head, inner = (float(model[name]) for name in names)
-    matrices = float(model["feedforward_matrices"])
-    if math.isnan(wide * heads * kept * head * inner * matrices):
+    count = float(model["feedforward_matrices"])
+    if math.isnan(wide * heads * kept * head * inner * count):
         raise ValueError(f"{model['name']} lacks one of {', '.join(names)} in its table")
-    first = wide * head * (heads + 2 * kept)
-    second = (matrices - 1) * wide * inner
-    whole = first + heads * head * wide + matrices * wide * inner
+    entering, leaving = wide * head * (heads + 2 * kept), heads * head * wide
+    widening, narrowing = (count - 1) * wide * inner, wide * inner
+    whole = entering + leaving + widening + narrowing
+    counted = {
+        "first": (entering, widening),
+        "second": (leaving, narrowing),
+        "last": (narrowing,),
+    }[matrices]
     if str(model.name).startswith(SIDE_BY_SIDE):
-        return float(((first + second) / whole) ** (1 / 3))
-    return float((first / whole) ** (1 / 3) + (second / whole) ** (1 / 3))
+        counted = (sum(counted),)
+    return float(sum((each / whole) ** (1 / 3) for each in counted))
+
+
+def strict_table() -> pd.DataFrame:
+    """`strict_steps` of every dense model: a column for each kind of step, and `beside`."""
+    import pandas as pd
+
+    models = dense_models()
+    columns = {kind: [strict_steps(row, kind) for _, row in models.iterrows()] for kind in STRICT}
+    table = pd.DataFrame(columns, index=models.index)
+    return table.assign(name=models["name"], beside=models.index.str.startswith(SIDE_BY_SIDE))
+
+
+def packed_power(model: Any, rate: float, bits: float, *, each_joules: str = "erased") -> float:
+    """Power of a token's multiply-adds at a rate, by the energy chapter's own count [W].
+
+    Args:
+        model: a row of the model table.
+        rate: tokens per second.
+        bits: of each factor.
+        each_joules: "erased" for k T ln 2 for each bit that the gates forget, "switched" for
+            switches as reliable as that chapter's.
+    """
+    room, sums = facts_of_energy()
+    if each_joules == "erased":
+        count = erased_bits_per_multiply_add(bits, sums)
+        energy = landauer_energy(room)
+    else:
+        count = switches_per_multiply_add(bits, sums)
+        energy = reliable_bit_energy(room, energy_interval("switch", "error_probability")[0])
+    operations = scenario.read_parameters(model) * count
+    return float(irreversible_energy_per_token(operations, energy) * rate)
+
+
+def facts_of_energy() -> tuple[float, float]:
+    """Temperature of the energy chapter [K] and the bits of its running sum [1]."""
+    return (
+        energy_interval("room", "temperature")[0],
+        energy_interval("multiply-add", "accumulator_bits")[0],
+    )
 
 
 def dense_models() -> pd.DataFrame:
