@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pybtex.database import parse_file
 
+from tokenwall import style
 from tokenwall.data import measurements, model
 from tokenwall.data.facts import facts
 from tokenwall.equation import REGISTRY
@@ -26,6 +27,7 @@ from tokenwall.ledger_rows import (
     whole,
 )
 from tokenwall.ledger_rows.light import light_bound, rack_radius
+from tokenwall.plots import ledger as drawn
 from tokenwall.plots import ledger_board
 from tokenwall.plots.ledger import waterfall, waterfall_alt
 
@@ -261,7 +263,7 @@ def test_every_bar_is_asked_who_pays_for_it(kind):
     assert list(table.index) == [row.label for row in ledger.rows]
     bounds = [row.label for row in ledger.rows if row.kind == "bound"]
     assert (table.loc[bounds, "who pays"] == "nobody: it is not for sale").all()
-    assert not (table.drop(bounds)["law?"].str.contains("law")).any()
+    assert not (table.drop(bounds)["law or recommendation"].str.contains("law")).any()
     stranger = Row("a", "a", Estimate.exact(2), (), {}, "azure2025", "x", kind="published")
     with pytest.raises(ValueError, match="nobody says who pays for a"):
         beside.questions(ledger.add(stranger))
@@ -353,3 +355,23 @@ def test_the_board_is_drawn_and_moves():
     usual, wide = (ledger_board.level_rates(board, memory_radius=r) for r in (1, 10))
     assert wide["light"] == pytest.approx(usual["light"] / 10)
     assert wide["erasure"] == usual["erasure"]
+
+
+def test_the_walls_are_drawn_with_their_crossings():
+    marks = {"the record": (165_816, 1.1e6), "one user": (1, 500)}
+    for narrow in (False, True):
+        with style.use():
+            ax = drawn.walls(WALLS, marks, title="A, b", narrow=narrow).axes[0]
+        dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+        assert dots == [WALLS.equal_at(price).value for price in WALLS.heat]
+        assert set(marks) <= {text.get_text() for text in ax.texts}
+    words = drawn.walls_alt(WALLS, marks)
+    assert "the record, 1.1 million token/s" in words
+    assert "what a bound leaves open" in words
+
+
+def test_the_table_says_what_each_interval_is():
+    html = drawn.ledger_table(whole.user_ledger()).data
+    assert "range of cases" in html
+    assert "at most, a bound" in html
+    assert "nine in ten" not in html

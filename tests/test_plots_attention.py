@@ -212,7 +212,7 @@ def test_a_latent_cache_is_beside_the_ridge_and_drafts_pass_it():
     over = table["over the ridge"]
     assert (over[["one head", "8 heads share", "16 heads share"]] < 0.06).all()
     assert 0.8 < over["128 heads share a latent cache"] < 1
-    assert over["the same, 2 drafted tokens"] > 1
+    assert over["the same, 2 tokens at a time"] > 1
     latent = data.model("deepseek-v3")
     wide = latent["latent_size"] + latent["rope_head_size"]
     assert tables.DECODERS["128 heads share a latent cache"] == (

@@ -194,3 +194,26 @@ def test_every_preset_of_the_board_has_a_rate(play):
 def test_the_board_says_where_nothing_fits(play):
     _, dial = play
     assert not np.isfinite(dial.results(devices=1, weight_bits=16, batch=4096)["One user"])
+
+
+def test_every_published_rate_that_the_rules_choose_is_drawn():
+    from tokenwall.data.selections import selected
+
+    for key, made in (
+        ("rack-sharing", rack_tables.published_sharing()["measured"]),
+        ("rack-marks", rack_tables.marks()["rate"]),
+    ):
+        assert sorted(made) == sorted(selected(key)["si_value"]), key
+    assert rack_tables.marks()["label"].notna().all()
+
+
+def test_the_map_has_the_bits_of_the_record():
+    bits = {given["bits"] for given in rack_tables.MAP.values()}
+    assert bits == {None, 8, 16}
+
+
+def test_a_longer_prompt_and_a_wider_cache_lift_the_share():
+    table = rack_tables.share_table().set_index(["cache_bits", "prompt"])
+    assert table["share"].loc[8].is_monotonic_increasing
+    assert (table["share"].loc[16] >= table["share"].loc[8]).all()
+    assert len(rack_tables.input_table()) == 8

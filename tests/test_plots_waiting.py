@@ -23,12 +23,9 @@ DOUBLING = pd.DataFrame({"date": np.arange(1980.0, 2001), "value": 2.0 ** np.ara
 @pytest.fixture(scope="module")
 def gains():
     records = tables.histories()
-    spans = {
-        "single thread": range(1995, 2020),
-        "transistors": range(1980, 2019, 2),
-        "accelerators": range(2020, 2024),
+    return {
+        name: tables.slack_history(records[name], years) for name, years in tables.STARTS.items()
     }
-    return {name: tables.slack_history(records[name], years) for name, years in spans.items()}
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +215,14 @@ def test_the_board_tells_the_three_fates_apart(setting, fate):
         payback_rate=setting["payback"],
     )
     hurdle = waiting.fix_hurdle(**tables.costs(case)) * YEAR
+    fading = tables.costs(case)["bill_decay"]
+    today, best = (
+        shown[f"Value {when}, over its cost"]
+        for when in ("of repairing today", "at the best moment")
+    )
+    assert today == pytest.approx(case["payback_rate"] / fading - 1 if fading > 0 else np.inf)
+    assert best >= max(today, 0)
+    assert (best == 0) == (fate == "never")
     assert shown["Repair at once if it saves its cost"] == pytest.approx(hurdle)
     if fate == "later":
         wait = waiting.best_fix_wait(case["payback_rate"], **tables.costs(case))
@@ -245,3 +250,32 @@ def test_a_year_of_waiting_for_hardware_and_for_prices(root):
         assert (root / row.chapter).exists()
         assert set(row.equations) <= set(REGISTRY)
         assert set(row.source.split("; ")) <= keys
+
+
+def test_a_promise_puts_off_and_loses_money_only_when_very_near():
+    """Hardware's fall: computed by hand beside the library, from its two rates alone."""
+    fall = float(tables.published_rates().set_index("label")["factor"]["hardware alone"])
+    found = tables.promised_values([2.0, 1.0, 0.5], yearly_fall=fall)
+    fading = np.log(fall) - np.log(2) + 0.2  # price, use, interest and scrapping, without promise
+    for row in found.itertuples():
+        value = 1 / (fading + 1 / row.expected) - 1
+        assert row.today == pytest.approx(value, rel=1e-9)
+        wait = max(0.0, np.log(0.5 + 1 / row.expected) / (0.5 - fading))
+        assert row.wait == pytest.approx(wait, abs=1e-9)
+    loses = tables.losing_promise(yearly_fall=fall) / YEAR
+    assert loses == pytest.approx(1 / (1 - fading), rel=1e-9)
+    near, far = tables.promised_values([0.99 * loses, 1.01 * loses], yearly_fall=fall)["today"]
+    assert near < 0 < far
+
+
+def test_the_mean_is_the_horizons_and_the_median_is_not(worlds):
+    found = tables.values_by_horizon(worlds, [3, 5, 10])
+    assert found["mean"][10] > 30 * found["mean"][5] > 100 * found["mean"][3]
+    assert found["median"].max() - found["median"].min() < 0.05
+    assert (found["mean without the best 5 %"] < found["mean without the best 1 %"]).all()
+
+
+def test_every_input_of_the_example_is_in_its_table():
+    table = tables.example_inputs()
+    assert len(table) == len(tables.ASSUMED) + len(tables.YEARLY)
+    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()

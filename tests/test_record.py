@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookpages import toc_pages
-from tokenwall.data import machine
+from tokenwall.data import machine, model
+from tokenwall.data.claims import claim
 from tokenwall.data.facts import facts
 from tokenwall.estimate import Estimate
 from tokenwall.ledger_rows import changes, published, whole
@@ -167,6 +168,7 @@ PAGES = {
         "record-share",
     ),
     "book/index": ("record-bound", "record-share", "record-weight-bits"),
+    "book/ledger": ("record-users", "record-bound", "record-share"),
     "book/memory/batching": ("record-context", "record-cache-bits", "record-memory-bound"),
 }
 
@@ -204,3 +206,12 @@ def test_no_page_states_another_record_under_the_same_name(page):
         assert {
             name: text for name, text in glued(page).items() if stated.get(name, text) != text
         } == {}
+
+
+def test_the_claims_say_the_same_of_the_record():
+    """The share of peak arithmetic and the rate of a chip, from the tables and from the record."""
+    ran, slots = record().service, claim("C04").slots
+    assert slots["a"].value == pytest.approx(record().rate / ran.devices)
+    peak, _ = ran.rates
+    weights = float(model("llama-2-70b")["parameters"])
+    assert slots["m"].value == pytest.approx(2 * weights * record().rate / ran.devices / peak)

@@ -217,6 +217,19 @@ def test_the_hazard_at_the_flip_puts_the_payback_on_the_hurdle(
     assert waiting.fix_hurdle(owed, fading) == pytest.approx(payback, rel=1e-9)
 
 
+@given(payback=rates, fall=rates, use=rates, cheaper=rates, discount=rates, scrap=rates)
+def test_a_loss_needs_at_least_the_chance_that_makes_another_plan_better(
+    payback, fall, use, cheaper, discount, scrap
+):
+    common = {"usage_growth": use, "discount_rate": discount, "retirement_hazard": scrap}
+    other = waiting.hazard_flip(payback, fall, fix_decline=cheaper, **common)
+    loss = waiting.loss_hazard(payback, fall, **common)
+    assert loss >= other - 1e-12
+    assume(loss > 1e-6)
+    case = dict(zip(NAMES, (payback, discount, cheaper, scrap, loss, use, fall), strict=True))
+    assert waiting.fix_value(0, payback, **costs(case)) == pytest.approx(0, abs=1e-9)
+
+
 @given(owed=rates, fading=rates, variance=rates)
 def test_doubt_raises_the_hurdle(owed, fading, variance):
     sure = waiting.fix_hurdle(owed, fading)

@@ -21,6 +21,7 @@ from tokenwall.units import (
     BytePerCubicMetre,
     BytePerSecond,
     Count,
+    CubicMetre,
     Domain,
     Farad,
     FaradPerMetre,
@@ -42,6 +43,7 @@ __all__ = [
     "best_tensor_devices",
     "crossing_time",
     "dependent_steps",
+    "even_rate",
     "gathered_radius",
     "gathered_rate",
     "guided_speed",
@@ -53,6 +55,7 @@ __all__ = [
     "repeated_wire_speed",
     "repeater_size",
     "repeater_spacing",
+    "share_radius",
     "speculative_gain",
     "speculative_run",
     "tensor_parallel_step_time",
@@ -210,8 +213,9 @@ def travelling_rate(
 
     Each step has its own share of the weights, and no place holds more for its volume than the
     ball does on average. So the share fills at least a ball of its own, and a signal needs that
-    ball's radius to combine it, whether the weights rest or stream. The best arrangement of the
-    chapter takes some three times as long, and wires and gates make a real machine slower.
+    ball's radius to combine it, whether the weights rest or stream. It is a law of volume: for a
+    machine of another shape the radius is that of a ball of equal volume, and a sheet is slower
+    still (`even_rate`). Wires and gates make a real machine slower.
 
     Args:
         memory_radius (m): radius of the ball that the weights fill.
@@ -236,6 +240,96 @@ def travelling_rate(
     Derivation: book/physics/light.ipynb
     """
     path = memory_radius * dependent_steps ** Rational(2, 3)
+    return tokens_per_step * signal_speed / path
+
+
+@equation
+def share_radius(
+    memory_volume: CubicMetre,
+    dependent_steps: Count,
+    *,
+    memory_thickness: Metre,
+    memory_width: Metre,
+) -> Metre:
+    """Least distance that holds one step's share of weights spread evenly over a machine [m].
+
+    Within a distance of a place lies at most a ball. A machine that is thinner cuts a disc of its
+    own thickness out of that ball, and one that is narrow as well a piece of rod. The share has to
+    fit into the least of the three, so its distance is the longest.
+
+    Args:
+        memory_volume (m**3): of the machine over which the weights are spread.
+        dependent_steps (1): steps of a token that each need all of the one before.
+        memory_thickness (m): shortest edge of a box around the machine.
+        memory_width (m): middle edge of that box.
+
+    Returns:
+        (m), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: many steps, the ball of the share; a thin sheet, a disc; a thin rod, half a piece of it.
+
+    Example:
+        >>> float(share_radius(3.6e-5, 80, memory_thickness=7.75e-4, memory_width=0.215)) * 1e3
+        13.6
+
+    Source: own derivation
+    Derivation: book/physics/light.ipynb
+    """
+    share = memory_volume / dependent_steps
+    ball = (3 * share / (4 * pi)) ** Rational(1, 3)
+    disc = sqrt(share / (pi * memory_thickness))
+    return Max(ball, disc, share / (2 * memory_thickness * memory_width))
+
+
+@equation
+def even_rate(
+    memory_volume: CubicMetre,
+    dependent_steps: Count,
+    *,
+    memory_thickness: Metre,
+    memory_width: Metre,
+    signal_speed: SignalSpeed,
+    tokens_per_step: Token = 1,
+) -> TokenPerSecond:
+    """Bound on one user's tokens per second for weights spread evenly over a machine [token/s].
+
+    Holds while no place of the machine holds more weights for its volume than the machine does on
+    average, at rest or in flight. A machine that packs them into denser lumps is bound by
+    `travelling_rate` at the density of a lump. Wires and gates make a real machine slower.
+
+    Args:
+        memory_volume (m**3): of the machine over which the weights are spread.
+        dependent_steps (1): steps of a token that each need all of the one before.
+        memory_thickness (m): shortest edge of a box around the machine.
+        memory_width (m): middle edge of that box.
+        signal_speed (m/s): speed of a signal, at most that of light.
+        tokens_per_step (token): tokens that one pass yields, 1 without speculation.
+
+    Returns:
+        (token/s), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: a ball gives `travelling_rate`; four times the steps, half the rate in a sheet.
+
+    Example:
+        >>> box = {"memory_thickness": 0.6, "memory_width": 1.098}
+        >>> float(even_rate(1.506, 80, **box, signal_speed=299792458)) / 1e6
+        22.7
+
+    Source: own derivation
+    Derivation: book/physics/light.ipynb
+    """
+    path = dependent_steps * share_radius(
+        memory_volume,
+        dependent_steps,
+        memory_thickness=memory_thickness,
+        memory_width=memory_width,
+    )
     return tokens_per_step * signal_speed / path
 
 
@@ -770,19 +864,22 @@ def speculative_gain(
     return run / (1 + draft_tokens * draft_time_fraction)
 
 
-def arrangement_length(places: ArrayLike, rounds: int = 6) -> float:
+def arrangement_length(places: ArrayLike, rounds: int = 6) -> Any:
     """Length that a signal must travel for each token in a given arrangement of the weights [m].
 
     Every weight of a step waits for every weight of the step before, and the first step for the
     last one's. The length grows by the same amount in each round once the start is forgotten.
-    Leaves out the ways of a broadcast and a sum within a step, so a real machine needs more.
+    Where a step's weights fill a convex body its corners are enough: the longest chain runs
+    through corners. Leaves out the ways of a broadcast and a sum within a step, so a real machine
+    needs more.
 
     Args:
-        places: where sampled weights lie, of shape (steps, weights of a step, 3), in metres.
+        places: where weights lie, of shape (steps, weights of a step, 3), in metres; further
+            dimensions in front are arrangements of their own.
         rounds: tokens to follow; the last half is measured.
 
     Returns:
-        Mean length of the longest chain of one token.
+        Mean length of the longest chain of one token, for each arrangement.
 
     Raises:
         ValueError: the shape is another, or there are fewer than two rounds.
@@ -794,17 +891,16 @@ def arrangement_length(places: ArrayLike, rounds: int = 6) -> float:
     Source: own derivation
     """
     points = np.asarray(places, dtype=float)
-    if points.ndim != 3 or points.shape[2] != 3:
+    if points.ndim < 3 or points.shape[-1] != 3:
         raise ValueError(f"places has shape {points.shape}; it must be (steps, weights, 3)")
     if rounds < 2:
         raise ValueError(f"rounds is {rounds}; it must be at least 2")
-    ways = [
-        np.linalg.norm(points[step - 1][:, None] - points[step][None, :], axis=-1)
-        for step in range(len(points))
-    ]
-    reached, half, marks = np.zeros(points.shape[1]), rounds // 2, []
+    steps, half, marks = points.shape[-3], rounds // 2, []
+    reached = np.zeros((*points.shape[:-3], points.shape[-2]))
     for _ in range(rounds):
-        for way in ways:
-            reached = (reached[:, None] + way).max(axis=0)
-        marks.append(float(reached.max()))
-    return (marks[-1] - marks[half - 1]) / (rounds - half)
+        for step in range(steps):
+            way = points[..., step - 1, :, None, :] - points[..., step, None, :, :]
+            reached = (reached[..., None] + np.linalg.norm(way, axis=-1)).max(axis=-2)
+        marks.append(reached.max(axis=-1))
+    length = (marks[-1] - marks[half - 1]) / (rounds - half)
+    return float(length) if length.ndim == 0 else length

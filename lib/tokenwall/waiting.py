@@ -43,6 +43,7 @@ __all__ = [
     "growth_rate",
     "hardware_share",
     "hazard_flip",
+    "loss_hazard",
     "payback_rate",
     "price_decline_flip",
     "rented_finish",
@@ -569,10 +570,12 @@ def hazard_flip(
     fix_decline: Rate,
     retirement_hazard: NonnegativePerSecond,
 ) -> Rate:
-    """Chance of a free repair from which on it is right not to repair today [1/s].
+    """Chance of a free repair from which on some other plan beats repairing today [1/s].
 
-    One over it is how soon, on average, the free repair must be expected. Not positive where the
-    repair should not be made today even if no free one will ever come.
+    The other plan is a wait where the saving fades more slowly than the cost, and never otherwise.
+    Just beyond it the wait is short and worth next to nothing: see loss_hazard for where repairing
+    today loses money. Not positive where the repair should not be made today even if no free one
+    will ever come.
 
     Args:
         payback_rate (1/s): what the repair saves in a time today over what it costs today.
@@ -603,6 +606,50 @@ def hazard_flip(
     """
     fading = Max(fix_decline, price_decline - usage_growth)
     return payback_rate - discount_rate - retirement_hazard - fading
+
+
+@equation
+def loss_hazard(
+    payback_rate: PerSecond,
+    price_decline: Rate,
+    *,
+    usage_growth: Rate,
+    discount_rate: NonnegativePerSecond,
+    retirement_hazard: NonnegativePerSecond,
+) -> Rate:
+    """Chance of a free repair from which on repairing today loses money against never [1/s].
+
+    There the expected saving is just the cost. One over it is how soon, on average, the free repair
+    must be expected for that. Says nothing of whether a wait does better than both: hazard_flip
+    does, and is never larger. Not positive where repairing today loses money without any promise.
+
+    Args:
+        payback_rate (1/s): what the repair saves in a time today over what it costs today.
+        price_decline (1/s): rate at which the price of a unit of work falls.
+        usage_growth (1/s): rate at which the work grows.
+        discount_rate (1/s): what money is worth elsewhere.
+        retirement_hazard (1/s): chance in a time that the code is scrapped and the bill stops.
+
+    Returns:
+        (1/s), broadcast of the inputs.
+
+    Raises:
+        ValueError: an argument is outside its domain, not finite, or in a wrong unit.
+
+    Limits: one for one with the payback rate and with the growth of use; the price of the repair
+    itself plays no part.
+
+    Example:
+        >>> year = 365.25 * 86400
+        >>> flip = loss_hazard(1.5 / year, 0.2 / year, usage_growth=0.0, discount_rate=0.1 / year,
+        ...                    retirement_hazard=0.1 / year)
+        >>> float(flip) * year
+        1.10
+
+    Source: own derivation
+    Derivation: book/culture/waiting.ipynb
+    """
+    return payback_rate + usage_growth - price_decline - discount_rate - retirement_hazard
 
 
 @equation

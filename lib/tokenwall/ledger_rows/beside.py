@@ -23,7 +23,7 @@ LAW, HABIT, CHOICE = "law", "habit of today's switches", "recommendation"
 ANSWERS = {
     "no-time-lost": ("whoever writes the engine, once for each chip", CHOICE),
     "fewer-bits": ("the reader: answers change a little", CHOICE),
-    "batching": ("every user: they share the bandwidth, so each gets slower", CHOICE),
+    "batching": ("every user: they share the chip, so each gets slower", CHOICE),
     "side-by-side": ("the owner: chips, rooms and watts grow as much", CHOICE),
     "serving": ("the owner and the users: chips idle and requests wait", CHOICE),
     "shared": ("the owner: many devices wait for each other for one user", CHOICE),
@@ -140,7 +140,7 @@ def questions(ledger: Ledger) -> pd.DataFrame:
         {
             "how sure": [_how_sure(row) for row in ledger.rows],
             "who pays": [ANSWERS[row.key][0] for row in ledger.rows],
-            "law?": [ANSWERS[row.key][1] for row in ledger.rows],
+            "law or recommendation": [ANSWERS[row.key][1] for row in ledger.rows],
         },
         index=[row.label for row in ledger.rows],
     )

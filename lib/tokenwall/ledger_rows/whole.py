@@ -234,7 +234,9 @@ def energy_ledger(case: Case | None = None) -> Ledger:
     ledger = ledger.add(arithmetic_row(ledger.end, case.llm))
     ledger = ledger.add(cmos_row(ledger.end, case.llm))
     for limit in (reliable_row, landauer_row):
-        ledger = ledger.add(replace(limit(ledger.end, case.llm), kind="bound"))
+        row = limit(ledger.end, case.llm)
+        wall = (row.lands_on or ledger.end * row.factor).called(Spread.BOUND)
+        ledger = ledger.add(replace(row, kind="bound", lands_on=wall))
     return ledger
 
 
@@ -313,7 +315,7 @@ def _served(case: Case, before: Estimate) -> Row:
     if not case.is_record:
         return row
     reached = Estimate.exact(record().rate)
-    return leading(
+    to_record = leading(
         row.key,
         row.label,
         before,
@@ -325,6 +327,8 @@ def _served(case: Case, before: Estimate) -> Row:
         kind="published",
         note="Exactly what leads from the bound to the record; its interval is the bound's.",
     )
+    # Its own share knows that the bound's interval is a range of cases.
+    return replace(to_record, factor=record().share)
 
 
 def users_of(case: Case) -> Estimate:

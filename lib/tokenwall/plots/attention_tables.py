@@ -225,7 +225,7 @@ DECODERS = {
     "16 heads share": (16, 128, 128, 256),
     "16 heads share, 8 drafted tokens": (128, 128, 128, 256),
     "128 heads share a latent cache": (128, 576, 512, 576),
-    "the same, 2 drafted tokens": (256, 576, 512, 576),
+    "the same, 2 tokens at a time": (256, 576, 512, 576),
 }
 
 

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.data.claims import PARTS, VERDICTS, Claim, claims
+from tokenwall.data.claims import PARTS, VERDICTS, Claim, claims, rules
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS = {"right": "●", "loose": "◐", "wrong": "✕", "opinion": "◇"}
+OUTCOME_MARKS = {"true": "✓", "false": "✕", "open": "?"}
 EVERY = "all"
 # The site's style sheet shows what it can work; elsewhere, as in a notebook, all rows stand alone.
 HIDDEN = ' hidden="hidden"'
-_COLUMNS = ("Claim and verdict", "Question and evidence", "Figure", "Reason and sources")
+_COLUMNS = ("Claim and verdict", "Question and evidence", "Figure", "Readings, reason, sources")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def counts(rows: Iterable[Claim] | None = None) -> dict[tuple[str, str], int]:
 
     Example:
         >>> counts()["all", "all"], counts()["wrong", "mitigations"]
-        (63, 0)
+        (65, 0)
     """
     found: Counter[tuple[str, str]] = Counter()
     for row in claims() if rows is None else rows:
@@ -167,15 +168,23 @@ def _row(row: Claim, sources: Mapping[str, Reference]) -> str:
     return (
         f'<tr role="row" id="{anchor}" data-verdict="{row.verdict}" data-part="{row.part}">'
         f'<th role="rowheader" scope="row"><p class="tw-verdict"><a href="#{anchor}">{row.id}</a> '
-        f"{mark} {row.verdict}</p><p>“{_text(row.words)}”</p>"
+        f"{mark} {row.verdict}</p><p>“{_text(row.words, '‘’')}”</p>"
         f'<p class="tw-part">{PARTS[row.part]}</p></th>{labelled}</tr>'
     )
 
 
 def _reason(row: Claim, sources: Mapping[str, Reference]) -> str:
-    parts = [f"<p>{_text(row.reason)}</p>"]
-    if row.decides:
-        parts.append(f"<p><b>What would decide it:</b> {_text(row.decides)}</p>")
+    readings = "".join(
+        f'<li data-outcome="{reading.outcome}"><b><span aria-hidden="true">'
+        f"{OUTCOME_MARKS[reading.outcome]}</span> {reading.outcome}</b> ({reading.rule}): "
+        f"{_text(reading.words)}</li>"
+        for reading in row.readings
+    )
+    parts = [
+        f'<ul class="tw-readings" aria-label="Fair readings of {row.id}">{readings}</ul>',
+        f"<p>{_text(row.reason)}</p>",
+        f"<p><b>What would change the verdict:</b> {_text(row.changes)}</p>",
+    ]
     if row.quotes:
         people = ", ".join(f"{quote.person}: {quote.status}" for quote in row.quotes)
         parts.append(f"<p><b>Words of others:</b> {_text(people)}. {_text(row.quote_note)}</p>")
@@ -200,9 +209,9 @@ def _cited(key: str, place: str, sources: Mapping[str, Reference]) -> str:
     return f"{linked}, {_text(place)}"
 
 
-def _text(text: str) -> str:
-    """Text for markup, with the quotation marks that the pages have."""
-    curly = re.sub(r'"([^"]*)"', r"“\1”", text).replace("'", "’")
+def _text(text: str, marks: str = "“”") -> str:
+    """Text for markup, with the quotation marks that the pages have, or those within others."""
+    curly = re.sub(r'"([^"]*)"', rf"{marks[0]}\1{marks[1]}", text).replace("'", "’")
     return html.escape(curly, quote=False)
 
 
@@ -239,8 +248,13 @@ def verdict_bars(*, narrow: bool = False) -> Figure:
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     ax.set_xlabel("claims")
-    right, every = totals["right", EVERY], totals[EVERY, EVERY]
-    ax.set_title(f"{right} of {every} claims hold as said, {totals['wrong', EVERY]} are wrong")
+    right, every, wrong = totals["right", EVERY], totals[EVERY, EVERY], totals["wrong", EVERY]
+    false = f"{wrong} are false in all" if wrong else "none is false in all"
+    ax.set_title(
+        f"{right} of {every} claims hold in every fair reading,\n{false}"
+        if narrow
+        else f"{right} of {every} claims hold in every fair reading, {false}"
+    )
     return fig
 
 
@@ -252,6 +266,35 @@ def verdict_bars_alt() -> str:
         for part, name in PARTS.items()
     ]
     return f"Bars of the number of claims by part and verdict. {'; '.join(parts)}."
+
+
+def rules_table(kind: str) -> Any:
+    """The definitions of the verdicts, or the rules for readings and outcomes, for a page.
+
+    Args:
+        kind: "verdict", "reading" or "outcome".
+
+    Raises:
+        ValueError: the kind is none of these.
+    """
+    from IPython.display import HTML
+
+    head = {
+        "verdict": ("Verdict", "When"),
+        "reading": ("Rule", "What is a fair reading"),
+        "outcome": ("Rule", "How a reading comes out"),
+    }
+    lines = []
+    for rule in rules(kind):
+        name = f"{MARKS[rule.key]} {rule.key}" if kind == "verdict" else rule.key
+        gives = f" <b>{' or '.join(rule.outcomes)}</b>." if rule.outcomes else ""
+        lines.append(f'<tr><th scope="row">{name}</th><td>{_text(rule.words)}{gives}</td></tr>')
+    first, second = head[kind]
+    show: Any = HTML
+    return show(
+        f'<table class="tw-rules"><thead><tr><th scope="col">{first}</th>'
+        f'<th scope="col">{second}</th></tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    )
 
 
 def quotes_table() -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tokenwall import style
-from tokenwall.estimate import Estimate
+from tokenwall.estimate import Estimate, Spread
 from tokenwall.ledger import Ledger, Step
 from tokenwall.ledger_rows.walls import ERASED, SWITCH, Walls
 from tokenwall.units import engineering
@@ -53,7 +53,7 @@ def waterfall(ledger: Ledger, *, title: str, narrow: bool = False) -> Figure:
     ax.xaxis.set_major_locator(LogLocator(numticks=4 if narrow else 8))
     style.unit_axis(ax.xaxis)
     ax.set_xlabel(ledger.unit if narrow else f"{ledger.unit}, each bar on from the one above")
-    ax.set_title(title)
+    ax.set_title(title.replace(": ", ":\n") if narrow else title)
     style.interval_legend(fig, levels, columns=2 if narrow else 4)
     return fig
 
@@ -111,11 +111,11 @@ def waterfall_alt(ledger: Ledger) -> str:
     ).strip()
 
 
-def _interval(level: Estimate) -> dict[str, str]:
-    """Ends of an interval and what they are; an exact number has none, a bound may have none."""
-    open_ = level.low < level.high
-    ends = (engineering(level.low), engineering(level.high)) if open_ else ("", "")
-    return {"from": ends[0], "to": ends[1], "interval": str(level.spread)}
+def _interval(level: Estimate) -> str:
+    """Both ends of an interval and what they are; without ends a bound is an upper end."""
+    if level.low < level.high:
+        return f"{engineering(level.low)} to {engineering(level.high)}, {level.spread}"
+    return "at most, a bound" if level.spread == Spread.BOUND else str(level.spread)
 
 
 def ledger_table(ledger: Ledger) -> Any:
@@ -135,7 +135,7 @@ def ledger_table(ledger: Ledger) -> Any:
             "row": step.row.label,
             "factor": engineering(step.row.factor.value),
             f"then {ledger.unit}": engineering(step.after.value),
-            **_interval(step.after),
+            "interval of that": _interval(step.after),
             "kind": step.row.kind,
         }
         for step in ledger.steps

@@ -20,6 +20,7 @@ from tokenwall.estimate import Estimate
 from tokenwall.explorable import Bar, Marker, Move, Preset, Readout, Slider, Text
 from tokenwall.kvcache import throughput_at_capacity
 from tokenwall.ledger_rows.energy import bit_operations, usual_setting
+from tokenwall.ledger_rows.light import rack_radius
 from tokenwall.ledger_rows.published import serving_row
 from tokenwall.ledger_rows.serving import ENGINE
 from tokenwall.light import dependent_steps, travelling_rate
@@ -55,13 +56,14 @@ MODELS = (
     "llama-3.1-405b",
     "deepseek-v3",
 )
-RANGE = (0.1, 1e18)
-PHONE_RANGE = (0.1, 1e20)
+# Wide enough that no label has to turn left into its bar.
+RANGE = (0.1, 1e21)
+RADIUS = float(f"{rack_radius().value:.3g}")
 SLIDERS = (
     Slider("devices", "Devices", values=[1, 2, 4, 8, 16, 32, 72, 144, 576], default=72),
     Slider("weight_bits", "Bits of a weight", values=[stored_bits(), 8, 16], default=stored_bits()),
     Slider("prompt", "Prompt of each user", "token", 1, 131072, Service().prompt.value),
-    Slider("memory_radius", "Half the width of the machine", "m", 1e-3, 1e3, 1.0),
+    Slider("memory_radius", "Radius of the machine as a ball", "m", 1e-3, 1e3, RADIUS),
 )
 # What the arithmetic of an answer depends on.
 SHAPE = ("dense", "expert", "experts_per_token", "head", "decode_flop", "prompt_flop")
@@ -207,7 +209,7 @@ def ledger_axes(*, narrow: bool = False) -> Figure:
     every = levels()
     height = (0.5 if narrow else 0.42) * (len(every) + 2) + 0.9
     fig, ax = style.figure(narrow, figsize=((style.NARROW if narrow else style.WIDE)[0], height))
-    ax.set(xscale="log", xlim=PHONE_RANGE if narrow else RANGE, ylim=(len(every) + 1.6, -0.8))
+    ax.set(xscale="log", xlim=RANGE, ylim=(len(every) + 1.6, -0.8))
     ax.set_yticks([])
     ax.grid(False, axis="y")
     ax.spines["left"].set_visible(False)

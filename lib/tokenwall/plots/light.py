@@ -27,6 +27,89 @@ def _title(ax: Axes, text: str, narrow: bool, width: int = 36) -> None:
     ax.set_title(textwrap.fill(text, width if narrow else 92))
 
 
+def radii_figure(radii: dict[str, float], *, narrow: bool = False) -> Figure:
+    """Circles of growing radius, each the largest machine that light allows under a condition.
+
+    Args:
+        radii: radius by its label, the smallest first [m].
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow, figsize=(style.NARROW[0] if narrow else style.WIDE[0], 3.4))
+    from matplotlib.patches import Circle
+
+    # Circles stand on one point, so that their tops leave room for the labels.
+    sizes = [np.log10(each / 1e-3) for each in radii.values()]
+    colours = [style.MEMORY, *[style.NETWORK] * (len(sizes) - 1)]
+    most = sizes[-1]
+    for size, colour in zip(sizes, colours, strict=True):
+        ax.add_patch(Circle((0, size), size, fill=False, color=colour, lw=1.6))
+    for (label, radius), size in zip(radii.items(), sizes, strict=True):
+        words = f"{engineering(radius, 'm', digits=2)}: {label}"
+        words = engineering(radius, "m", digits=2) if narrow else words
+        ax.plot([0, most * 1.08], [2 * size, 2 * size], color=style.GRID, lw=0.9, zorder=0)
+        ax.text(most * 1.12, 2 * size, words, va="center", fontsize=10 if narrow else 8)
+    ax.set(aspect="equal", xlim=(-most * 1.05, most * (2.1 if narrow else 4.2)))
+    ax.set_ylim(-0.4, 2 * most + 0.6)
+    ax.set_axis_off()
+    _title(ax, "How large a machine may be that gives one user a million", narrow, 32)
+    return fig
+
+
+def radii_figure_alt(radii: dict[str, float]) -> str:
+    """The figure in words.
+
+    Args:
+        radii: radius by its label, the smallest first [m].
+    """
+    listed = "; ".join(
+        f"{engineering(radius, 'm', digits=2)}, {label}" for label, radius in radii.items()
+    )
+    return f"Circles inside each other, on a logarithmic scale of their radii: {listed}."
+
+
+def share_figure(*, narrow: bool = False) -> Figure:
+    """Two light cones: what step k + 1 needs lies within the way of light before its result.
+
+    Args:
+        narrow: for a phone's width.
+    """
+    fig, ax = style.figure(narrow, figsize=(style.NARROW[0] if narrow else style.WIDE[0], 3.4))
+    late, place, rim = 1.0, 0.35, 1.0
+    ax.fill([place, place - rim, place + rim], [late, 0, 0], color=style.GRID)
+    ax.plot([place - rim, place, place + rim], [0, late, 0], color=style.NETWORK)
+    ax.plot([-1.15, 0, 1.15], [1.15, 0, 1.15], color=style.MUTED, lw=1, ls=(0, (4, 2)))
+    ax.plot([place - 0.7, place + 0.7], [0, 0], color=style.MEMORY, lw=7, solid_capstyle="butt")
+    ax.plot([0, place], [0, late], "o", color=style.INK, ms=7, zorder=4)
+    ax.annotate("$E_k$", (0, 0), (-10, 6), textcoords="offset points", ha="right")
+    ax.annotate("$E_{k+1}$", (place, late), (0, 8), textcoords="offset points", ha="center")
+    below = "all weights of step k + 1,\na ball of radius r at least"
+    ax.annotate(
+        below, (place, 0), (0, -9), textcoords="offset points", ha="center", va="top",
+        color=style.MEMORY,
+    )  # fmt: skip
+    words = "light that can\nreach $E_{k+1}$"
+    ax.annotate(words, (0.27, 0.5), ha="center", color=style.NETWORK)
+    ax.annotate("light from $E_k$", (-1.1, 1.15), (0, 3), textcoords="offset points", ha="center",
+                color=style.MUTED)  # fmt: skip
+    ax.set(xlim=(-1.5, 1.7), ylim=(-0.42, 1.35), xticks=[], yticks=[])
+    ax.set_xlabel("place")
+    ax.set_ylabel("time")
+    ax.grid(False)
+    _title(ax, "Every weight of a step must lie within light's reach of its result", narrow, 34)
+    return fig
+
+
+def share_figure_alt() -> str:
+    """The figure in words."""
+    return (
+        "Place from left to right, time upwards. From the event E k a dashed cone opens upwards. "
+        "The later event E k + 1 lies in it; a cone opens downwards from that event, and at the "
+        "time of E k, 1 step earlier, all weights of step k + 1 lie inside its base. A ball of "
+        "radius r, of 1 share of the weights, fits only if light goes r in the time of 1 step, "
+        "for all of the n steps: k is 1, 2, 3 and so on."
+    )
+
+
 def orders_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     """Published rates of one user, and how far above them three light bounds lie.
 
@@ -150,9 +233,9 @@ def wire_figure(
         narrow: for a phone's width.
     """
     fig, ax = style.figure(narrow)
-    length = np.geomspace(1e-6, 3e-2, 120)
+    length = np.geomspace(1e-7, 3e-2, 120)
     bare = wire_delay(**wire, wire_length=length)
-    ax.set(xscale="log", yscale="log", xlim=(1e-6, 3e-2), ylim=(1e-15, 1e-7))
+    ax.set(xscale="log", yscale="log", xlim=(1e-7, 3e-2), ylim=(1e-16, 1e-5))
     slow = length > crossing / 3
     ax.plot(length[slow], bare[slow], color=style.COMPUTE)
     fixed = length > 1e-4

@@ -15,15 +15,16 @@ from tokenwall.data.facts import facts
 from tokenwall.equation import symbol
 from tokenwall.explorable import Bar, Curve, Marker, Move, Preset, Readout, Slider, Text, VLine
 from tokenwall.explorable.core import Step
-from tokenwall.ledger_rows import stack_density
+from tokenwall.ledger_rows import Extent, stack_density
 from tokenwall.light import (
     crossing_time,
+    even_rate,
     gathered_radius,
     gathered_rate,
     hop_time_per_token,
     memory_radius,
+    share_radius,
     tensor_parallel_step_time,
-    travelling_radius,
     travelling_rate,
 )
 from tokenwall.plots.board import Board
@@ -33,6 +34,7 @@ from tokenwall.plots.light_tables import (
     MILLION,
     SETUPS,
     Setup,
+    extents,
     kernels,
     limit_times,
     signal_speeds,
@@ -48,12 +50,12 @@ RADII = (1e-4, 1e4)
 RATES = (10.0, 1e12)
 MODELS = ("llama-3.1-70b", "llama-3.1-8b", "llama-3.1-405b", "deepseek-v3", "gpt-oss-120b")
 SIZE_SLIDERS = (
-    Slider("memory_radius", "Radius of the machine", "m", *RADII, 1.0),
+    Slider("memory_radius", "Half of its longest edge", "m", *RADII, 1.0),
+    Slider("thickness_share", "Its thickness, in parts of that edge", "1", 1e-3, 1, 1.0),
     Slider("layers", "Layers of the model", "1", 8, 160, 80, whole=True),
     Slider(
         "steps_per_layer", "Steps of a layer that must cross it", values=[1, 2, 4, 8], default=4
     ),
-    Slider("speed_fraction", "Speed of a signal, in speeds of light", "1", 0.001, 1, 1),
 )
 """The sandbox's sliders."""
 
@@ -85,7 +87,7 @@ def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         ax.plot([row.radius], [row.rate], "o", color=style.COMPUTE, ms=4.5, mfc=face)
     ax.text(2.2e-2, table.rate.max(), "published", color=style.COMPUTE, va="center")
     ax.set_title("The larger the machine, the slower the chain")
-    ax.set_xlabel("radius of the machine")
+    ax.set_xlabel("half of the machine's longest edge")
     ax.set_ylabel("tokens per second of one user")
     style.unit_axis(ax.xaxis, "m")
     style.unit_axis(ax.yaxis, "1")
@@ -99,31 +101,35 @@ def size_board() -> Board:
     target = symbol("target_rate")
     chain = layers * each
     fixed = {"signal_speed": speed}
-    spanned, packed = gathered_rate(radius, chain, **fixed), travelling_rate(radius, chain, **fixed)
+    shape = _shape(2 * radius)
+    spanned = gathered_rate(radius, chain, **fixed)
+    even = even_rate(shape.pop("memory_volume"), chain, **shape, **fixed)
+    unit = _shape(2)
+    per_radius = share_radius(unit.pop("memory_volume"), chain, **unit)
     near = memory_radius(symbol("weight_bytes"), stack_density().value)
     grid = ("memory_radius", np.geomspace(*RADII, 60))
     moves: list[Move] = [
         Curve("spanned", x=grid, y=spanned),
-        Curve("packed", x=grid, y=packed),
+        Curve("packed", x=grid, y=even),
         VLine("size", x=radius),
         Curve("target", x=("along", np.array(RADII)), y=target + 0 * Symbol("along")),
         Text("target-label", y=target * 1.4),
         Marker("here-spanned", x=radius, y=spanned),
-        Marker("here-packed", x=radius, y=packed),
+        Marker("here-packed", x=radius, y=even),
     ]
     readouts = [
         Readout("Dependent steps", chain),
         Readout("Bound if each step crosses the machine", spanned, "token/s"),
-        Readout("Bound if the weights are spread evenly", packed, "token/s"),
+        Readout("Bound if the weights are spread evenly", even, "token/s"),
         Readout("Wanted rate", target, "token/s"),
         Readout(
-            "Radius that forbids it if each step crosses",
+            "Half edge that forbids it if each step crosses",
             gathered_radius(target, chain, **fixed),
             "m",
         ),
         Readout(
-            "Radius that forbids it if spread evenly",
-            travelling_radius(target, chain, **fixed),
+            "Half edge that forbids it if spread evenly",
+            speed / (target * chain * per_radius),
             "m",
         ),
         Readout("Radius of the weights, packed", near, "m"),
@@ -133,19 +139,37 @@ def size_board() -> Board:
     values = {
         "target_rate": MILLION,
         "weight_bytes": presets[0].values["weight_bytes"],
+        "speed_fraction": 1.0,
+        **{name: BALL[name] for name in ("width_share", "fill")},
     }
     at = {"memory_radius": 1, "dependent_steps": 320, "signal_speed": c}
     shown = [engineering(float(bound(**at))) for bound in (gathered_rate, travelling_rate)]
     alt = (
-        "Tokens per second of one user over the radius of the machine, both logarithmic. Two "
-        "parallel lines fall with the radius. For 80 layers of 4 steps, light and a radius of 1 m "
+        "Tokens per second of one user over half of the machine's longest edge, both logarithmic. "
+        "Two parallel lines fall with the size. For 80 layers of 4 steps, light and a ball of 1 m "
         f"they are at {shown[0]} and {shown[1]}. Published rates lie far below."
     )
     caption = (
-        "Lines: light bounds. Points: published rates of one user, each at half the edge of its "
-        "machine; open ones drafted several tokens at once. Weights of 8 bits."
+        "Lines: light bounds for a machine of the chosen shape. Points: published rates of one "
+        "user, each at half of what a signal crosses in its machine; open ones drafted several "
+        "tokens at once, or may have. Weights of 8 bits."
     )
     return Board(moves, readouts, presets, values, alt, [], caption)
+
+
+BALL = {"thickness_share": 1.0, "width_share": 1.0, "fill": math.pi / 6}
+
+
+def _shape(edge: Any) -> dict[str, Any]:
+    """Volume, thickness and width of a machine of this longest edge, as expressions."""
+    thick, wide, fill = (
+        Symbol(name, positive=True) for name in ("thickness_share", "width_share", "fill")
+    )
+    return {
+        "memory_volume": fill * thick * wide * edge**3,
+        "memory_thickness": thick * edge,
+        "memory_width": wide * edge,
+    }
 
 
 def _models() -> list[Preset]:
@@ -167,10 +191,20 @@ def _sizes() -> list[Preset]:
         "server": "a server",
         "rack": "a rack",
     }
-    rows = [
-        Preset("size", label, {"memory_radius": sizes()[key]}, key) for key, label in named.items()
-    ]
-    return [*rows, Preset("size", "a hall of 200 m", {"memory_radius": 100.0}, "hall")]
+    known = extents()
+    boxes = {key: (label, known[key]) for key, label in named.items()}
+    boxes["hall"] = ("a hall of 200 m, 10 m high", Extent.box(200, 200, 10))
+    ball = Preset("size", "a ball of 1 m radius", {"memory_radius": 1.0, **BALL}, "ball")
+    return [ball, *(Preset("size", label, _box(box), key) for key, (label, box) in boxes.items())]
+
+
+def _box(box: Extent) -> dict[str, float]:
+    return {
+        "memory_radius": box.length / 2,
+        "thickness_share": box.thickness / box.length,
+        "width_share": box.width / box.length,
+        "fill": 1.0,
+    }
 
 
 def _media() -> list[Preset]:

@@ -74,7 +74,7 @@ def record_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     ax.set_yticks([at for at, _ in ticks], [words for _, words in ticks])
     ax.set(xlim=(0.6, 1.4), ylim=(place - 0.8, -0.8))
     ax.grid(False, axis="y")
-    ax.set_xlabel("predicted over published tokens per second")
+    ax.set_xlabel(f"predicted over published{'' if narrow else ' tokens per second'}")
     worst = table["error"].abs().max()
     found = f"No prediction misses a record by more than {100 * worst:.0f} %"
     _title(ax, f"{found}, whatever the constants had seen", narrow, 27)

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenwall import data
+from tokenwall.data.comparisons import compared
 from tokenwall.data.facts import facts, interval
+from tokenwall.data.selections import selected
 from tokenwall.estimate import Estimate
 from tokenwall.record import (
     MODEL,
@@ -107,6 +109,7 @@ def against_record() -> pd.DataFrame:
         for left_out, label in LABELS.items():
             made = rack(key, engine=constants(left_out))
             rate = float(made.tokens_per_second)
+            sides = (rate, published)
             rows.append(
                 {
                     "record": key,
@@ -115,7 +118,7 @@ def against_record() -> pd.DataFrame:
                     "label": label,
                     "predicted": rate,
                     "published": published,
-                    "error": rate / published - 1,
+                    "error": compared("rack-predicted", *map(Estimate.exact, sides)).value - 1,
                     "bound": str(made.bound),
                 }
             )
@@ -325,7 +328,6 @@ def halving(vectors: Array) -> tuple[Array, float, int]:
 # Software whose runs for one user on one to eight devices are published.
 ONE_USER = "gpt-fast"
 SHARING = (1, 2, 4, 8, 16, 32, 72)
-A100_RUNS = ("gptfast-023", "gptfast-025", "gptfast-027")
 
 
 def one_user(machine: str, devices: Sequence[int], bits: float) -> Array:
@@ -378,7 +380,7 @@ def published_sharing() -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = data.measurements().set_index("id").loc[list(A100_RUNS)]
+    table = selected("rack-sharing").sort_values("devices")
     devices = table["devices"].astype(int).tolist()
     return pd.DataFrame(
         {
@@ -391,13 +393,14 @@ def published_sharing() -> pd.DataFrame:
 
 # Below this pace nobody reads along [token/s].
 SLOWEST = 3.0
-# Machines of the map of rates: label, arguments, and how the model lies on them.
+# Machines of the map of rates: label, arguments, and how the model lies on them; without bits it
+# has those of the record.
 MAP: Mapping[str, dict[str, Any]] = {
     "72 GB300": {
         "machine": "gb300-nvl72",
         "devices": 72,
         "tensor_parallel": 1,
-        "bits": 4.5,
+        "bits": None,
         "engine": SERVER,
     },
     "8 H100": {
@@ -407,7 +410,7 @@ MAP: Mapping[str, dict[str, Any]] = {
         "bits": 8,
         "engine": SERVER,
     },
-    "M2 Ultra": {"machine": "apple-m2-ultra", "devices": 1, "tensor_parallel": 1, "bits": 4.5},
+    "M2 Ultra": {"machine": "apple-m2-ultra", "devices": 1, "tensor_parallel": 1, "bits": None},
     "4 WSE-3": {
         "machine": "wse-3",
         "devices": 4,
@@ -416,8 +419,8 @@ MAP: Mapping[str, dict[str, Any]] = {
         "bits": 16,
     },
 }
-# Published rates of one user, drawn as marks: id of the measurement, and where it belongs.
-MARKS = {"sram-002": "4 WSE-3", "sram-004": "Groq LPUs", "gptfast-045": "8 A100"}
+# Published rates of one user, drawn as marks: the machine, and its name there.
+MARKS = {"wse-3": "4 WSE-3", "groq-lpu": "Groq LPUs", "a100-sxm-80gb": "8 A100"}
 
 
 def rate_map() -> pd.DataFrame:
@@ -431,7 +434,7 @@ def rate_map() -> pd.DataFrame:
     frames = []
     for label, given in MAP.items():
         asked = dict(given)
-        bits, name = asked.pop("bits"), asked.pop("machine")
+        bits, name = asked.pop("bits") or stored_bits(), asked.pop("machine")
         copies = asked["devices"] // asked["tensor_parallel"] // asked.get("pipeline_parallel", 1)
         asked |= {
             "weight_bits": bits,
@@ -458,8 +461,10 @@ def marks() -> pd.DataFrame:
     """Published rates of one user: label and rate [token/s]."""
     import pandas as pd
 
-    table = data.measurements().set_index("id").loc[list(MARKS)]
-    return pd.DataFrame({"label": list(MARKS.values()), "rate": table["si_value"].to_numpy(float)})
+    table = selected("rack-marks")
+    return pd.DataFrame(
+        {"label": table["machine"].map(MARKS), "rate": table["si_value"].to_numpy(float)}
+    )
 
 
 def microsecond() -> pd.DataFrame:

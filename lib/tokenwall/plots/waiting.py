@@ -288,7 +288,7 @@ def doubt_figure(
     top = share.max()
     for value, text, colour in (
         (middle, f"median\n{middle:.2f}".replace("-", "−"), style.MEMORY),
-        (mean, f"mean\n{mean:.2f}", style.NETWORK),
+        (mean, f"mean over\n{horizon / YEAR:.0f} years\n{mean:.2f}", style.NETWORK),
     ):
         left.axvline(value, color=colour, lw=2)
         left.text(value + 0.08, top * 1.24, text, color=colour, va="top", fontweight="bold")
@@ -296,7 +296,8 @@ def doubt_figure(
     left.set(xlim=(-1, 4.1), ylim=(0, top * 1.27))
     left.set_xlabel("value of repairing now, over its cost (last bar: 4 and more)")
     left.set_ylabel("share of worlds, %")
-    _title(left, "Most worlds say no, the mean says yes", 40)
+    years = f"{horizon / YEAR:.0f}"
+    _title(left, f"Most worlds say no; the mean over {years} years says yes", 40)
     times = np.geomspace(0.05, 20, 60) * YEAR
     factor = np.exp(effective_decline(declines, times) * YEAR)
     right.plot(times / YEAR, factor, color=style.COMPUTE)

@@ -20,6 +20,7 @@ from tokenwall.waiting import (
     finish_time,
     fix_hurdle,
     hazard_flip,
+    loss_hazard,
     price_decline_flip,
     rented_finish,
     slacking_threshold,
@@ -33,6 +34,7 @@ LONGEST, HIGHEST = 12.0, 16.0
 FALLS, PAYBACKS = (1.0, 1000.0), (0.05, 20.0)
 MEAN_ARRIVAL = 1 / ASSUMED["arrival_hazard"][0]
 NEVER = "never by hand: the bill melts before the repair can pay"
+ENDLESS = "use outgrows everything, and the savings have no finite sum"
 SLACK_SLIDERS = (
     Slider("job_years", "The job on a machine of today", "years", 0.5, 15, 5, "linear", step=0.1),
     Slider("doubling_years", "Speed at the same price doubles in", "years", 0.5, 25, 1.5),
@@ -204,15 +206,32 @@ def phases() -> Board:
     chance = hazard_flip(
         psi, log(fall) / YEAR, usage_growth=grown, retirement_hazard=retirement, **common
     )
+    loss = loss_hazard(
+        psi,
+        log(fall) / YEAR,
+        usage_growth=grown,
+        discount_rate=discount,
+        retirement_hazard=retirement,
+    )
+    sum_of_savings = psi / Max(fading, 0)
+    best = sum_of_savings * exp(-fading * YEAR * later) - exp(-owed * YEAR * later)
     readouts = [
         Readout("Repair after", later, "years", missing=NEVER),
+        Readout("Value of repairing today, over its cost", sum_of_savings - 1, missing=ENDLESS),
+        Readout("Value at the best moment, over its cost", best, missing=ENDLESS),
         Readout("Repair at once if it saves its cost", height, "times a year"),
         Readout("Never, once the price falls yearly by more than", exp(flip * YEAR), "times"),
         Readout(
-            "Do not repair today if a free repair is expected within",
+            "Another plan beats today, if only just, once a free repair is expected within",
             1 / Max(chance * YEAR, 0),
             "years",
-            missing="without a promise it should not be repaired today either",
+            missing="another plan is better without a promise too",
+        ),
+        Readout(
+            "Repairing today loses money once a free repair is expected within",
+            1 / Max(loss * YEAR, 0),
+            "years",
+            missing="it loses money without a promise too",
         ),
     ]
     presets = [*_price_presets(), *_promise_presets()]

@@ -13,12 +13,16 @@ from scipy.constants import Julian_year
 
 from tokenwall.data.facts import facts
 from tokenwall.data.trends import accelerators, doubling_time, frontier, series
+from tokenwall.equation import symbol_table
 from tokenwall.units import to_si
 from tokenwall.waiting import (
+    best_fix_wait,
     best_wait,
     bill_decay,
     fix_hurdle,
+    fix_value,
     growth_rate,
+    loss_hazard,
     user_cost,
     waiting_gain,
 )
@@ -27,7 +31,8 @@ Array = npt.NDArray[np.float64]
 YEAR = float(Julian_year)
 
 # The example of the chapter, by quantity: value, low and high end, each for one year. Nobody has
-# published these for a program; the ends of the two growth factors are published extremes.
+# published these for a program, so the ends are a range of cases; those of the two growth factors
+# are published extremes.
 ASSUMED = {
     "payback_rate": (1.0, 0.5, 2.0),
     "discount_rate": (0.1, 0.05, 0.2),
@@ -35,6 +40,10 @@ ASSUMED = {
     "arrival_hazard": (0.3, 0.05, 1.0),
     "fix_decline": (0.3, 0.0, 0.7),
 }
+
+
+# Factors of one year in the example.
+YEARLY = {"yearly_fall": 4.0, "yearly_use": 2.0}
 
 
 def case(**changed: float) -> dict[str, float]:
@@ -48,7 +57,7 @@ def case(**changed: float) -> dict[str, float]:
         ValueError: a name is not one of the example's.
     """
     given = {name: value for name, (value, _, _) in ASSUMED.items()}
-    given |= {"yearly_fall": 4.0, "yearly_use": 2.0}
+    given |= YEARLY
     unknown = set(changed) - set(given)
     if unknown:
         raise ValueError(f"{sorted(unknown)} is not of the example; it has {sorted(given)}")
@@ -58,6 +67,74 @@ def case(**changed: float) -> dict[str, float]:
     rates["price_decline"] = float(growth_rate(fall, YEAR))
     rates["usage_growth"] = float(growth_rate(use, YEAR))
     return rates
+
+
+def example_inputs() -> pd.DataFrame:
+    """Every input of the example, with the ends between which worlds are drawn.
+
+    Returns:
+        A frame with quantity (in words), unit, value, low and high, in years.
+    """
+    table = published_rates().set_index("label")["factor"]
+    words = {name: symbol_table()[name].meaning for name in ASSUMED}
+    rows = [(words[name], "1/year", *ends) for name, ends in ASSUMED.items()]
+    fall, use = YEARLY["yearly_fall"], YEARLY["yearly_use"]
+    rows += [
+        (
+            "fall of the price, as a factor",
+            "a year",
+            fall,
+            table["hardware alone"],
+            table["GPT-4 on science"],
+        ),
+        (
+            "growth of the work, as a factor",
+            "a year",
+            use,
+            table["steady use"],
+            table["Google, 2025 to 2026"],
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "unit", "value", "low", "high"])
+
+
+def promised_values(expected: Sequence[float], **changed: float) -> pd.DataFrame:
+    """What a promised free repair leaves of the value of repairing by hand.
+
+    Args:
+        expected: mean times until the repair arrives for free [years].
+        changed: as for `case`.
+
+    Returns:
+        One row for each time: the best wait [years], and the value of repairing today and of
+        repairing after that wait, against never repairing by hand, for each dollar of its cost.
+
+    Raises:
+        ValueError: the saving fades as fast as the cost, so that no wait is best.
+    """
+    rows = []
+    for time in expected:
+        trial = case(**changed, arrival_hazard=1 / time)
+        rate, payback = costs(trial), trial["payback_rate"]
+        wait = float(best_fix_wait(payback, **rate))
+        today, later = (float(fix_value(when, payback, **rate)) for when in (0.0, wait))
+        rows.append(
+            {"expected": time, "wait": wait / YEAR, "today": today, "after the wait": later}
+        )
+    return pd.DataFrame(rows)
+
+
+def losing_promise(**changed: float) -> float:
+    """Mean time until the free repair below which repairing today loses money against never [s].
+
+    There the saving fades as fast as the payback rate.
+
+    Args:
+        changed: as for `case`.
+    """
+    trial = case(**changed)
+    del trial["arrival_hazard"], trial["fix_decline"]
+    return 1 / float(loss_hazard(**trial))
 
 
 def costs(rates: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +210,15 @@ def histories() -> dict[str, pd.DataFrame]:
         "single thread": frontier(series("single_thread_performance")),
         "accelerators": frontier(accelerators()),
     }
+
+
+# Starts of the historical check: all years, every second one for transistors; a record judges those
+# that have three records in the window before and an end of the wait within it.
+STARTS = {
+    "single thread": range(1988, 2020),
+    "transistors": range(1971, 2019, 2),
+    "accelerators": range(2016, 2024),
+}
 
 
 def slack_history(
@@ -259,6 +345,35 @@ def horizon_values(
     after = np.concatenate([np.cumsum(piece[:, ::-1], axis=1)[:, ::-1], 0 * flow[:, :1]], axis=1)
     saved = np.stack([np.interp(waits, grid, row) for row in after])
     return np.asarray(saved - np.exp(-rate["user_cost"][:, None] * waits), dtype=float)
+
+
+def values_by_horizon(rates: Mapping[str, Array], horizons: Sequence[float]) -> pd.DataFrame:
+    """What the mean value of repairing now owes to the horizon and to few worlds.
+
+    Args:
+        rates: as `uncertain_rates` draws them.
+        horizons: where savings end [years].
+
+    Returns:
+        One row for each horizon: the mean, the median, and the mean without the best hundredth
+        and the best twentieth of the worlds; for each dollar of the repair's cost.
+    """
+    rows = []
+    for years in horizons:
+        values = np.sort(
+            horizon_values(rates, np.array([0.0]), horizon=years * YEAR)[:, 0],
+        )
+        count = len(values)
+        rows.append(
+            {
+                "savings count for, years": years,
+                "mean": values.mean(),
+                "median": np.median(values),
+                "mean without the best 1 %": values[: count - count // 100].mean(),
+                "mean without the best 5 %": values[: count - count // 20].mean(),
+            }
+        )
+    return pd.DataFrame(rows).set_index("savings count for, years")
 
 
 def effective_decline(rates: Array, times: Array) -> Array:

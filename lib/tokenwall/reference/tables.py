@@ -17,8 +17,11 @@ Row = dict[str, str]
 
 # Tables with a page of their own, and the column of their index that groups the keys.
 PAGES = {"machines": "category", "models": "family", "measurements": "source", "claims": "part"}
-# What a program wrote, too long to read: counted on the pages, and there to fetch.
-LONG = frozenset({"peer_predictions", "serving_engines", "serving_held_out"})
+# What a program wrote, too long to read, and what the page of claims shows itself: counted on the
+# pages, and there to fetch.
+LONG = frozenset(
+    {"claim_readings", "claim_rules", "peer_predictions", "serving_engines", "serving_held_out"}
+)
 _COLUMNS = ("Quantity", "As printed", "Kind", "Source", "Note")
 _RECALLED = "recalled"
 # Columns that the parts of a row already show.
