@@ -49,7 +49,7 @@ def weights_radius(model: Any, density: Estimate | None = None) -> Estimate:
     """Radius of the ball that the weights of one token fill [m].
 
     The weights are those that a token multiplies, so a mixture of experts counts only the experts
-    that it wakes: the weakest bound, which holds for the luckiest token.
+    that it wakes, which is the same number for every token.
 
     Args:
         model: a row of the model table, or its name, key or alias.

@@ -204,7 +204,9 @@ def speed_figure(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
     style.unit_axis(ax.xaxis, "1")
     ax.set_xlabel("speed of a signal, in speeds of light")
     bare = table.set_index("way")["fraction"]["thin wire, 10 mm"]
-    words = f"A bare thin wire of 10 mm is {1 / bare:.0f} times slower than light"
+    words = (
+        f"A bare thin wire of 10 mm is {engineering(1 / bare, digits=2)} times slower than light"
+    )
     _title(ax, words, narrow, 26)
     return fig
 
