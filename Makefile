@@ -10,6 +10,8 @@ export TOKENWALL_STATIC := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+# tests/conftest.py says what stays together and in which order it is handed out.
+SPREAD := --dist loadscope --no-loadscope-reorder
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .PHONY: help env book site lint test lab serve bench validate peers notebooks requirements clean
@@ -52,7 +54,7 @@ lint: env
 test: lint site
 	@$(BIN)/python tools/find_browser.py
 	@echo "Library, notebooks, site and browser (pytest) ..."
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(NBVAL) tests lib book
+	@$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) --durations=30 --durations-min=1 $(NBVAL) tests lib book
 
 # A notebook that is not trusted shows its figures only once its cells have run.
 lab: env

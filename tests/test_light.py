@@ -124,6 +124,12 @@ def test_no_arrangement_of_ten_thousand_beats_the_bound_of_its_machine():
     assert set(table["steps"]) == set(light_tables.CHAINS)
 
 
+def test_no_arrangement_of_many_steps_beats_the_bound_of_its_machine():
+    table = light_tables.searched(count=120, seed=5, steps=(256, 1024))
+    assert len(table) == 120
+    assert table["factor"].min() > 1.5
+
+
 def test_a_tiled_sheet_of_many_steps_beats_a_law_of_volume_but_not_the_law_of_sheets():
     for edge in (8, 16, 32, 36, 48):
         length, sheet, ball = light_tables.tiled_sheet(edge)

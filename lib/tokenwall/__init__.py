@@ -12,7 +12,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenwall.serving import predict as predict
+    from tokenwall.serving.predict import predict as predict
 
 __version__ = "0.1.0"
 

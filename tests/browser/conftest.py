@@ -3,6 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,41 +85,55 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+Opener = Callable[..., Visit]
+Opening = Callable[[], AbstractContextManager[Opener]]
+
+
+@pytest.fixture(scope="session")
+def opening(browser: Browser, served: str, site: Path) -> Opening:
+    """Gives, in a `with`, a function that opens pages; they are closed at its end."""
+
+    @contextmanager
+    def opening() -> Iterator[Opener]:
+        with ExitStack() as stack:
+
+            def open_page(
+                name: str,
+                *,
+                viewport: str = "desk",
+                scheme: str = "light",
+                over: str = "http",
+                fragment: str = "",
+                **options: Any,
+            ) -> Visit:
+                context = browser.new_context(
+                    viewport=VIEWPORTS[viewport],
+                    color_scheme=scheme,
+                    has_touch=viewport == "phone",
+                    **options,
+                )
+                stack.callback(context.close)
+                base = served if over == "http" else f"{site.as_uri()}/"
+                result = Visit(context.new_page())
+                _watch(result, base)
+                result.page.goto(f"{base}{name}.html{fragment}", wait_until="load")
+                _settle(result.page)
+                return result
+
+            yield open_page
+
+    return opening
+
+
 @pytest.fixture
-def visit(browser: Browser, served: str, site: Path) -> Iterator[Callable[..., Visit]]:
+def visit(opening: Opening) -> Iterator[Opener]:
     """Opens a page of the site: `visit("book/index", viewport="phone", scheme="dark")`.
 
     `over` is "http" (default) or "file". Other keywords go to Playwright's `new_context`, and
     `fragment` is appended to the address.
     """
-    contexts = []
-
-    def open_page(
-        name: str,
-        *,
-        viewport: str = "desk",
-        scheme: str = "light",
-        over: str = "http",
-        fragment: str = "",
-        **options: Any,
-    ) -> Visit:
-        context = browser.new_context(
-            viewport=VIEWPORTS[viewport],
-            color_scheme=scheme,
-            has_touch=viewport == "phone",
-            **options,
-        )
-        contexts.append(context)
-        base = served if over == "http" else f"{site.as_uri()}/"
-        result = Visit(context.new_page())
-        _watch(result, base)
-        result.page.goto(f"{base}{name}.html{fragment}", wait_until="load")
-        _settle(result.page)
-        return result
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    with opening() as open_page:
+        yield open_page
 
 
 def _watch(visit: Visit, base: str) -> None:
