@@ -86,7 +86,7 @@ def size_axes(table: pd.DataFrame, *, narrow: bool = False) -> Figure:
         face = "none" if row.drafted else style.COMPUTE
         ax.plot([row.radius], [row.rate], "o", color=style.COMPUTE, ms=4.5, mfc=face)
     ax.text(2.2e-2, table.rate.max(), "published", color=style.COMPUTE, va="center")
-    ax.set_title("The larger the machine, the slower the chain")
+    ax.set_title("Larger machines have slower chains")
     ax.set_xlabel("half of the machine's longest edge")
     ax.set_ylabel("tokens per second of one user")
     style.unit_axis(ax.xaxis, "m")

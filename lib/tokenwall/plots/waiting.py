@@ -80,13 +80,13 @@ def history_figure(
     first.set_yticks([1, 1e2, 1e4, 1e6, 1e8])
     first.set_xlabel("year")
     first.set_ylabel("best so far, over the first")
-    _title(first, "One thread slowed; the others went on", 40)
+    _title(first, "One thread slowed, the others did not", 34)
     for ax, (name, table) in zip(others, gains.items(), strict=True):
         colour = _COLOUR[name]
         ax.plot(table["start"], table["promised"], color=style.MUTED, lw=1.4, ls=(0, (3, 2)))
         ax.plot(table["start"], table["realised"], "o-", color=colour, lw=1.4, ms=4.5)
         ax.axhline(1, color=style.INK, lw=0.9)
-        ax.set(ylim=(0.6, 2.5))
+        ax.set(ylim=(0.6, 3.0))
         ax.set_xlabel("year of the decision")
         ax.set_ylabel("gain over starting at once")
         ax.xaxis.get_major_locator().set_params(integer=True)

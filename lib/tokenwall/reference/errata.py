@@ -45,6 +45,6 @@ def errata(root: Path) -> str:
 
 
 def _cells(row: dict[str, str]) -> list[str]:
-    now = row["now"] or "nothing: it is withdrawn"
+    now = row["now"].replace(" | ", " … ") or "nothing: it is withdrawn"
     reason = f"{markup.text(row['reason'])} ({row['date']})"
     return [markup.text(row["quantity"]), markup.text(row["before"]), markup.text(now), reason]
