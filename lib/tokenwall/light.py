@@ -768,7 +768,8 @@ def least_tensor_step_time(
 ) -> Second:
     """Shortest time of a step that any number of devices can reach by sharing layers [s].
 
-    Eight times the bandwidth gives a little more than half of the time, because hops remain.
+    Eight times the bandwidth gives a little less than half of the time: the first term of the
+    derivation halves, and the second, twice the hop, is taken off both.
     Leaves out the bytes of the exchanges and all launches, so a real machine is slower.
 
     Args:

@@ -162,7 +162,9 @@ def _taken(tree: ast.AST) -> tuple[set[str], list[Any]]:
                 module = f"{node.module}.{alias.name}"
                 thing = known.get(module) or getattr(known[str(node.module)], alias.name)
                 bound[alias.asname or alias.name] = thing
-                imports.add(module if module in known else str(node.module))
+                # A name that the package itself offers belongs to the module that makes it.
+                home = getattr(thing, "__module__", "") if node.module == "tokenwall" else ""
+                imports.add(module if module in known else home or str(node.module))
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name in known:
