@@ -47,7 +47,7 @@ MODELS = {
     "qwen2.5-7b-instruct-q5_k_m.gguf": ("qwen2.5-7b", "q5_k_m"),
     "gpt-oss-20b-mxfp4.gguf": ("gpt-oss-20b", "mxfp4-gguf"),
     "unsloth/DeepSeek-R1-GGUF UD-IQ1_S": ("deepseek-v3", "iq1_s"),
-    "DeepSeek-R1 (NVFP4 experts, BF16 attention)": ("deepseek-v3", "nvfp4"),
+    "DeepSeek-R1 (NVFP4 experts, BF16 attention)": ("deepseek-v3", "nvfp4+bf16"),
     "nvidia/Llama-3.1-70B-Instruct-FP8": ("llama-3.1-70b", "fp8"),
     "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8": ("llama-3.1-8b", "int8"),
     "hugging-quants/Meta-Llama-3.1-405B-Instruct-GPTQ-INT4": ("llama-3.1-405b", "gptq"),
@@ -193,3 +193,13 @@ def test_what_nobody_said_is_what_was_published_or_16_bits():
     assert (stored.weight_bits, stored.expert_bits) == (16, None)
     assert predict("gpt-oss-20b", "RTX 4090").fits
     assert predict("DeepSeek-R1", "H200", devices=8).fits
+
+
+def test_a_name_with_a_format_for_experts_and_one_for_the_rest_gives_both():
+    found = named("DeepSeek-R1 (NVFP4 experts, BF16 attention)").format
+    assert (found.expert_bits, found.matrix_bits, found.embedding_bits) == (4.5, 16, 16)
+
+
+def test_a_name_with_two_formats_and_no_word_of_which_is_refused():
+    with pytest.raises(ValueError, match="names several formats, Q4_K_M, FP8"):
+        named("Llama-3.1-8B-FP8-Q4_K_M")

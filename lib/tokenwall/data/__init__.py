@@ -267,7 +267,9 @@ def _with_memory(row: pd.Series, name: str) -> pd.Series:
     from tokenwall.data.names import memory_of
 
     stated, most = memory_of(name), float(row["memory_capacity"])
-    if stated is None or abs(stated / most - 1) < _SAME_MEMORY:
+    if stated is not None and math.isnan(most):
+        row["memory_capacity"] = stated
+    if stated is None or math.isnan(most) or abs(stated / most - 1) < _SAME_MEMORY:
         return row
     if row["category"] not in _UNIFIED or stated > most:
         raise ValueError(

@@ -151,13 +151,15 @@ def named(name: str) -> Named:
         >>> named("qwen2.5:7b").assumed
         'Ollama fetches Q4_K_M where a tag names no format'
     """
-    found = _format_in(name)
-    bare = name if found is None else name.replace(found[1], " ")
+    stated = _stated(name)
+    bare = name
+    for _, letters in stated:
+        bare = bare.replace(letters, " ")
     key = next((key for each in _readings(name, bare) if (key := _known("models", each))), None)
     if key is None:
         raise ValueError(f"model {name!r} is unknown; nearest: {_nearest('models', bare)}")
-    if found is not None:
-        return Named(key, _fitted(found[0], key, name))
+    if stated:
+        return Named(key, _fitted(_one_of(stated, name), key, name))
     # A tag of Ollama is a short name, a colon and a size: neither an owner nor a space.
     is_tag = re.fullmatch(r"[a-z0-9.-]+:[a-z0-9.-]+", name) is not None
     native = native_format(key)
@@ -165,6 +167,35 @@ def named(name: str) -> Named:
         usual = formats()[OLLAMA_DEFAULT]
         return Named(key, usual, f"Ollama fetches {usual.name} where a tag names no format")
     return Named(key, None)
+
+
+def _stated(name: str) -> list[tuple[Format, str]]:
+    """Every format that a name states, with the letters that state it."""
+    found = []
+    rest = name
+    while (each := _format_in(rest)) is not None:
+        found.append(each)
+        rest = rest.replace(each[1], " ")
+    return found
+
+
+def _one_of(stated: list[tuple[Format, str]], name: str) -> Format:
+    """The one format of a name, or that of its experts beside that of the rest."""
+    exact = [pair for pair in stated if pair[0].key not in ("int4", "int8")] or stated
+    if len(exact) == 1:
+        return exact[0][0]
+    if len(exact) == 2:
+        for (experts, letters), (rest, _) in (exact, exact[::-1]):
+            if re.search(rf"{re.escape(letters)}[ _-]?experts", name, re.IGNORECASE):
+                return Format(
+                    f"{experts.key}+{rest.key}",
+                    f"{experts.name} experts, {rest.name} elsewhere",
+                    experts.expert_bits,
+                    rest.matrix_bits,
+                    rest.embedding_bits,
+                )
+    said = ", ".join(each.name for each, _ in exact)
+    raise ValueError(f"model {name!r} names several formats, {said}; name one")
 
 
 def _fitted(stated: Format, key: str, name: str) -> Format:

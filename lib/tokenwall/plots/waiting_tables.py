@@ -203,6 +203,10 @@ def task_arrivals() -> dict[str, float]:
     return {label: math.log2(more) * trend["doubling_time"] for label, more in lengths.items()}
 
 
+# Last point of the trend of task lengths, February 2025.
+TREND_END = 2025.1
+
+
 def histories() -> dict[str, pd.DataFrame]:
     """The three records of the historical check, by name: what one could have had at each date."""
     return {
